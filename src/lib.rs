@@ -1,0 +1,25 @@
+//! Human preference prediction: battles of two model responses in, P(A wins), P(B wins), P(tie) out.
+//!
+//! A folder is a stage of the pipeline, a file is a variant, `mod.rs` is the contract.
+
+pub mod audit;
+pub mod battle;
+pub mod calibrators;
+pub mod cli;
+pub mod commands;
+pub mod evaluation;
+pub mod features;
+pub mod files;
+pub mod learning;
+pub mod metrics;
+pub mod onnx;
+pub mod predictors;
+pub mod progress;
+pub mod reports;
+pub mod simulation;
+pub mod sources;
+pub mod splits;
+pub mod submissions;
+pub mod tables;
+pub mod ties;
+pub mod validation;

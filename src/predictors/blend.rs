@@ -1,0 +1,105 @@
+use serde::{Deserialize, Serialize};
+
+use super::{PredictError, PredictRun, Predictor, SavedPredictor, predict_all};
+use crate::battle::{Battle, NotProbabilities, Probabilities};
+
+/// How the predictions of several members become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// The weighted mean of the probabilities.
+    #[default]
+    Arithmetic,
+    /// The renormalised weighted mean of the logarithms.
+    Geometric,
+}
+
+impl Pooling {
+    /// The pooled prediction of one row; a member of weight 0 is not looked at.
+    ///
+    /// # Errors
+    /// `NotProbabilities` when a geometric mean has no mass left in any class.
+    pub fn pool(self, members: &[Probabilities], weights: &[f64]) -> Result<Probabilities, NotProbabilities> {
+        let mut pooled = [0.0_f64; 3];
+        for (member, weight) in members.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
+            let values = match self {
+                Self::Arithmetic => member.to_array(),
+                Self::Geometric => member.ln(),
+            };
+            for (sum, value) in pooled.iter_mut().zip(values) {
+                *sum += weight * value;
+            }
+        }
+        Probabilities::from_logits(match self {
+            Self::Arithmetic => pooled.map(f64::ln),
+            Self::Geometric => pooled,
+        })
+    }
+}
+
+/// A weighted mean of several predictors.
+pub struct Blend {
+    pooling: Pooling,
+    weights: Vec<f64>,
+    members: Vec<Box<dyn Predictor>>,
+}
+
+impl Blend {
+    /// Members with one weight each.
+    ///
+    /// # Errors
+    /// `PredictError::Unusable` when the numbers of weights and members differ, a weight is negative
+    /// or not a number, or the weights do not sum to 1.
+    pub fn new(
+        pooling: Pooling,
+        weights: Vec<f64>,
+        members: Vec<Box<dyn Predictor>>,
+    ) -> Result<Self, PredictError> {
+        let sum: f64 = weights.iter().sum();
+        let valid = weights.iter().all(|weight| *weight >= 0.0) && (sum - 1.0).abs() < 1e-9;
+        if !valid || weights.len() != members.len() {
+            return Err(PredictError::Unusable(format!(
+                "a blend of {} members needs as many non-negative weights with sum 1, got {weights:?}",
+                members.len()
+            )));
+        }
+        Ok(Self { pooling, weights, members })
+    }
+
+    /// The plain mean of several predictors, such as those of the folds or of several seeds.
+    ///
+    /// # Errors
+    /// `PredictError::Unusable` when there is no member.
+    pub fn mean(members: Vec<Box<dyn Predictor>>) -> Result<Self, PredictError> {
+        let count = members.len();
+        let weights = vec![1.0 / count as f64; count];
+        Self::new(Pooling::Arithmetic, weights, members)
+    }
+}
+
+impl Predictor for Blend {
+    fn predict(&self, battles: &[Battle], run: &mut dyn PredictRun) -> Result<(), PredictError> {
+        let members = self
+            .members
+            .iter()
+            .map(|member| predict_all(member.as_ref(), battles))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (row, battle) in battles.iter().enumerate() {
+            let of_row: Vec<Probabilities> = members.iter().map(|member| member[row]).collect();
+            let pooled = self
+                .pooling
+                .pool(&of_row, &self.weights)
+                .map_err(|source| PredictError::NotProbabilities { id: battle.id.to_string(), source })?;
+            run.emit(row, pooled);
+        }
+        Ok(())
+    }
+
+    fn saved(&self) -> SavedPredictor {
+        SavedPredictor::Blend {
+            pooling: self.pooling,
+            weights: self.weights.clone(),
+            members: self.members.iter().map(|member| member.saved()).collect(),
+        }
+    }
+}

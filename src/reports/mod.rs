@@ -1,0 +1,1 @@
+//! Evaluation -> JSON, Markdown, HTML and SVG: renders, computes nothing.
