@@ -1,0 +1,101 @@
+# What a competitor types. `make help` lists the targets; CONTRIBUTING.md says what each check is for.
+
+CONFIG ?= configs/quickstart.toml
+RUN    ?= $(basename $(notdir $(CONFIG)))
+TRAIN  ?=
+TEST   ?=
+DEVICE ?=
+PYTHON ?= python3
+
+CARGO_FLAGS := --release --features boosted
+TIEBREAK    := target/release/tiebreak
+RUNTIME     := .runtime
+BUILD_TOOLS := $(RUNTIME)/build-tools
+VENV        := .venv
+NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
+
+# Without TRAIN and TEST the embedded data is a simulated arena.
+SIMULATED   := data/simulated
+ifeq ($(TRAIN),)
+TRAIN_FILE  := $(SIMULATED)/train.csv
+TRUTH       := --truth $(SIMULATED)/truth.csv
+else
+TRAIN_FILE  := $(TRAIN)
+TRUTH       :=
+endif
+TEST_FILE   := $(if $(TEST),$(TEST),$(if $(TRAIN),,$(SIMULATED)/test.csv))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build train submit report test check fmt clippy doc notebooks bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@echo "Variables: CONFIG RUN TRAIN TEST DEVICE, e.g. make submit TRAIN=train.csv TEST=test.csv CONFIG=configs/linear.toml"
+
+setup: build $(RUNTIME)/runtime.stamp ## build the release binary, fetch ONNX Runtime and what the build needs
+
+build: .cargo/config.toml
+	cargo build $(CARGO_FLAGS)
+
+# cmake and libclang build LightGBM; they come as wheels, so that nothing is installed by hand.
+$(BUILD_TOOLS)/tools.stamp:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target $(BUILD_TOOLS) "cmake==4.4.4" "libclang==18.1.1"
+	@touch $@
+
+# make and cargo share one environment: LightGBM is built anew whenever it changes.
+.cargo/config.toml: $(BUILD_TOOLS)/tools.stamp
+	@mkdir -p .cargo
+	@printf '[env]\nCMAKE = { value = "%s/cmake/data/bin/cmake", relative = true }\nLIBCLANG_PATH = { value = "%s/clang/native", relative = true }\nBINDGEN_EXTRA_CLANG_ARGS = "-I%s"\n' \
+		"$(BUILD_TOOLS)" "$(BUILD_TOOLS)" "$$(cc -print-file-name=include)" > $@
+
+$(RUNTIME)/runtime.stamp: | build
+	$(TIEBREAK) setup
+	@touch $@
+
+$(SIMULATED)/train.csv: | build
+	$(TIEBREAK) simulate --battles 4000 --test-battles 1000 --seed 1 --out $(SIMULATED)
+
+train: setup $(if $(TRAIN),,$(SIMULATED)/train.csv) ## train CONFIG into models/RUN
+	$(TIEBREAK) train --config $(CONFIG) --train $(TRAIN_FILE) --run $(RUN) --force $(TRUTH)
+
+submit: train ## everything: train, predict TEST, check, write submissions/RUN.csv and the report
+	@test -n "$(TEST_FILE)" || { echo "TRAIN is given without TEST: which file should be predicted? make submit TRAIN=train.csv TEST=test.csv" >&2; exit 2; }
+	$(TIEBREAK) submit --run $(RUN) $(TEST_FILE) --out submissions/$(RUN).csv
+	@echo "submission: submissions/$(RUN).csv    report: models/$(RUN)/report/index.html"
+
+report: setup ## the HTML report of RUN
+	$(TIEBREAK) report --run $(RUN)
+
+test: setup ## the whole test suite
+	cargo test $(CARGO_FLAGS)
+
+check: fmt clippy doc notebooks test ## fmt, clippy, doc, notebooks, then make test
+
+fmt:
+	cargo fmt --check
+
+clippy: .cargo/config.toml
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+doc: .cargo/config.toml
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps --document-private-items
+
+$(VENV)/notebooks.stamp: notebooks/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r notebooks/requirements.txt
+	@touch $@
+
+# Every notebook runs from the top on the files of a smoke run.
+notebooks: setup $(VENV)/notebooks.stamp
+	$(TIEBREAK) simulate --battles 600 --test-battles 100 --seed 1 --out $(SIMULATED)-smoke
+	$(TIEBREAK) train --config configs/smoke.toml --train $(SIMULATED)-smoke/train.csv --run smoke --force
+	TIEBREAK_RUN=models/smoke $(VENV)/bin/python notebooks/run_all.py $(NOTEBOOKS)
+
+bench: setup ## the benchmarks beside their Python peers, one table of ratios
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
+	cargo bench $(CARGO_FLAGS) --no-run
+	$(VENV)-bench/bin/python benches/run.py
+
+clean: ## remove what was built, never data, models or submissions
+	cargo clean

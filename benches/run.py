@@ -1,0 +1,145 @@
+"""Runs every benchmark beside its Python peers and prints one table of ratios.
+
+Each case alternates whole processes, ours and the peer's, on the same input; a process prints one JSON object on its
+last line. Seconds are what that object says of the work itself where it says so (start-up left out), else the wall
+time of the process; peak memory is the kernel's figure for the whole process.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PEERS = ROOT / "benches" / "peers"
+WORK = ROOT / "target" / "bench"
+THREADS = "2"
+
+
+def bench_programs():
+    """The compiled bench targets by name."""
+    command = ["cargo", "build", "--release", "--features", "boosted", "--benches", "--message-format=json"]
+    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    messages = [json.loads(line) for line in lines if line.startswith("{")]
+    return {
+        message["target"]["name"]: message["executable"]
+        for message in messages
+        if message.get("reason") == "compiler-artifact" and message.get("executable") and "bench" in message["target"]["kind"]
+    }
+
+
+def run(command):
+    """One process: its last line as JSON, with wall seconds and peak bytes of the process."""
+    environment = dict(os.environ)
+    for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
+        environment[name] = THREADS
+    started = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{command} ended with {process.returncode}")
+    result = json.loads(output.strip().splitlines()[-1])
+    return result | {"wall_seconds": wall, "peak_bytes": usage.ru_maxrss * 1024}
+
+
+def alternate(commands, rounds):
+    """`rounds` results of every command, the commands taking turns."""
+    results = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            results[name].append(run(command))
+            print(f"  {name}: {results[name][-1]}", file=sys.stderr)
+    return results
+
+
+def seconds(results, key="seconds"):
+    values = [result[key] for result in results]
+    return statistics.median(values), min(values), max(values)
+
+
+def row(case, peer, ours_results, peer_results, key="seconds", remark=""):
+    ours, ours_low, ours_high = seconds(ours_results, key)
+    theirs, low, high = seconds(peer_results, key)
+    return [case, peer, f"{theirs:.3f} ({low:.3f}-{high:.3f})", f"{ours:.3f} ({ours_low:.3f}-{ours_high:.3f})",
+            f"{theirs / ours:.1f}", remark]
+
+
+def reading(programs, rounds):
+    folder = WORK / "kaggle-size"
+    if not (folder / "train.csv").exists():
+        command = [ROOT / "target/release/tiebreak", "simulate", "--battles", "57477", "--test-battles", "1000", "--seed", "7",
+                   "--out", folder]
+        subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+    file = folder / "train.csv"
+    size = file.stat().st_size
+    results = alternate({
+        "tiebreak": [programs["reading"], file],
+        "pandas": [sys.executable, PEERS / "read_pandas.py", file],
+        "polars": [sys.executable, PEERS / "read_polars.py", file],
+    }, rounds)
+    assert len({result["rows"] for runs in results.values() for result in runs}) == 1, "the readers disagree on the rows"
+    peak = {name: statistics.median(result["peak_bytes"] for result in runs) / size for name, runs in results.items()}
+    case = f"reading {results['tiebreak'][0]['rows']} rows, {size / 1e6:.0f} MB, whole process"
+    return [
+        row(case, "pandas + json", results["tiebreak"], results["pandas"], "wall_seconds",
+            f"peak memory {peak['tiebreak']:.2f} x the file against {peak['pandas']:.2f} x"),
+        row(case, "Python polars + json", results["tiebreak"], results["polars"], "wall_seconds",
+            f"peak memory {peak['tiebreak']:.2f} x the file against {peak['polars']:.2f} x"),
+    ]
+
+
+def softmax(programs, rounds):
+    rows = []
+    for case in ("dense", "sparse"):
+        folder = WORK / f"softmax-{case}"
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([programs["solvers"], "make", case, str(folder)], check=True, stdout=subprocess.DEVNULL)
+        results = alternate({
+            "tiebreak": [programs["solvers"], "run", case, folder],
+            "scikit-learn": [sys.executable, PEERS / "softmax_sklearn.py", case, folder],
+        }, rounds)
+        ours, theirs = results["tiebreak"][0], results["scikit-learn"][0]
+        remark = (f"objective {ours['objective']:.7f} against {theirs['objective']:.7f}, "
+                  f"largest gradient {ours['gradient']:.1e} against {theirs['gradient']:.1e}")
+        rows.append(row(f"softmax regression, {case}: {ours['shape']}", "scikit-learn lbfgs", results["tiebreak"],
+                        results["scikit-learn"], remark=remark))
+    return rows
+
+
+def temperature(programs, rounds):
+    folder = WORK / "temperature"
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run([programs["temperature"], "make", str(folder)], check=True, stdout=subprocess.DEVNULL)
+    results = alternate({
+        "tiebreak": [programs["temperature"], "run", folder],
+        "scikit-learn": [sys.executable, PEERS / "temperature_sklearn.py", folder],
+    }, rounds)
+    ours, theirs = results["tiebreak"][0], results["scikit-learn"][0]
+    remark = f"temperature {ours['temperature']:.6f} against {theirs['temperature']:.6f}"
+    return [row("temperature on 1,000,000 probabilities", "scikit-learn", results["tiebreak"], results["scikit-learn"], remark=remark)]
+
+
+CASES = {"reading": reading, "softmax": softmax, "temperature": temperature}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=CASES, action="append")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    programs = bench_programs()
+    rows = [line for name in arguments.only or CASES for line in CASES[name](programs, arguments.rounds)]
+    print("| case | peer | peer's seconds: median (range) | tiebreak's | ratio | remark |\n|---|---|---|---|---|---|")
+    for line in rows:
+        print("| " + " | ".join(line) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+use std::collections::BTreeSet;
+
+use crate::audit;
+use crate::battle::{BattleId, GroupId, LabeledBattle, Task, normalised_prompt};
+use crate::commands::{BadInput, Console, OrBadInput};
+use crate::config::{Config, DataSource, Deduplicate, Role, Ties};
+use crate::manifest::DataIdentity;
+use crate::sources::{self, ReadOptions};
+use crate::splits::{self, Fold, GroupedRow};
+use crate::tables;
+use crate::validation::{self, AssemblyCounts, TrainingSet};
+
+use super::file_name;
+
+/// Everything that is learned from and validated on, in canonical order.
+pub(super) struct Prepared {
+    pub(super) task: Task,
+    pub(super) competition: Vec<LabeledBattle>,
+    pub(super) extra: Vec<LabeledBattle>,
+    pub(super) clusters: Vec<u32>,
+    pub(super) groups: Vec<GroupId>,
+    pub(super) assignment: Vec<u32>,
+    pub(super) folds: Vec<Fold>,
+    pub(super) sources: Vec<DataIdentity>,
+}
+
+impl Prepared {
+    pub(super) fn set(&self) -> TrainingSet<'_> {
+        TrainingSet {
+            task: self.task,
+            competition: &self.competition,
+            extra: &self.extra,
+            clusters: &self.clusters,
+        }
+    }
+
+    /// A hash of the normalised prompts of all rows.
+    pub(super) fn prompts_hash(&self) -> String {
+        let rows = self.competition.iter().chain(&self.extra);
+        let prompts: BTreeSet<GroupId> = rows.map(|row| GroupId::of_prompt(&row.battle)).collect();
+        let text: Vec<&str> = prompts.iter().map(|group| group.0.as_str()).collect();
+        blake3::hash(text.join("\n").as_bytes()).to_hex().to_string()
+    }
+
+    /// A hash of which row is in which fold.
+    pub(super) fn folds_hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (row, fold) in self.competition.iter().zip(&self.assignment) {
+            hasher.update(row.battle.id.0.as_bytes());
+            hasher.update(&[0]);
+            hasher.update(&fold.to_le_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// Reads every source, makes its rows fit for the task, and assigns the folds.
+pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prepared> {
+    let mut prepared = Prepared {
+        task: config.task,
+        competition: Vec::new(),
+        extra: Vec::new(),
+        clusters: Vec::new(),
+        groups: Vec::new(),
+        assignment: Vec::new(),
+        folds: Vec::new(),
+        sources: Vec::new(),
+    };
+    for source in &config.data {
+        read_source(source, &mut prepared, console)?;
+    }
+    for rows in [&mut prepared.competition, &mut prepared.extra] {
+        rows.sort_by(|first, second| first.battle.id.cmp(&second.battle.id));
+    }
+    refuse_repeated_ids(&prepared)?;
+    if prepared.competition.is_empty() {
+        return Err(BadInput("no competition row is left to learn from".to_owned()).into());
+    }
+    if !prepared.extra.is_empty() {
+        let battles = prepared.competition.iter().chain(&prepared.extra).map(|row| &row.battle);
+        prepared.clusters = audit::prompt_clusters(&battles.collect::<Vec<_>>());
+    }
+    assign_folds(config, &mut prepared, console)?;
+    Ok(prepared)
+}
+
+fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) -> anyhow::Result<()> {
+    let options = ReadOptions { format: source.format, max_rows: source.max_rows };
+    let ingested = sources::read_labeled(&source.path, &options, console.progress().as_ref()).or_bad_input()?;
+    let mut rows = ingested.rows;
+    let mut counts = AssemblyCounts { read: rows.len(), ..AssemblyCounts::default() };
+    // The first of repeated rows is the first by id, whatever the order of the file.
+    rows.sort_by(|first, second| first.battle.id.cmp(&second.battle.id));
+    counts.duplicates = match source.deduplicate {
+        Deduplicate::No => 0,
+        Deduplicate::Prompt => validation::keep_first_of_each_prompt(&mut rows),
+        Deduplicate::Battle => validation::keep_first_of_each_battle(&mut rows),
+    };
+    if let Some(labels) = &source.labels {
+        let predictions = tables::predictions::read(labels).or_bad_input()?;
+        validation::replace_targets(&mut rows, &predictions).or_bad_input()?;
+        counts.soft_labels = rows.len();
+    }
+    let halve = source.ties == Ties::Half;
+    let ties = validation::prepare_for_task(&mut rows, prepared.task, halve);
+    if halve {
+        counts.ties_halved = ties;
+    } else {
+        counts.ties_dropped = ties;
+    }
+    counts.kept = rows.len();
+    for row in &mut rows {
+        row.weight *= source.weight;
+    }
+    console.remark(&remark(source, &counts));
+    prepared.sources.push(DataIdentity {
+        file: file_name(&source.path),
+        role: if source.role == Role::Competition { "competition" } else { "extra" }.to_owned(),
+        format: ingested.format.to_string(),
+        content_hash: ingested.content_hash,
+        rows: counts,
+    });
+    match source.role {
+        Role::Competition => prepared.competition.extend(rows),
+        Role::Extra => prepared.extra.extend(rows),
+    }
+    Ok(())
+}
+
+fn remark(source: &DataSource, counts: &AssemblyCounts) -> String {
+    let mut text = format!("{}: {} rows", source.path.display(), counts.read);
+    for (count, what) in [
+        (counts.duplicates, "duplicates left out"),
+        (counts.ties_dropped, "ties dropped"),
+        (counts.ties_halved, "ties halved"),
+        (counts.soft_labels, "soft labels"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text
+}
+
+fn refuse_repeated_ids(prepared: &Prepared) -> anyhow::Result<()> {
+    for rows in [&prepared.competition, &prepared.extra] {
+        if let Some(pair) = rows.windows(2).find(|pair| pair[0].battle.id == pair[1].battle.id) {
+            let id = &pair[0].battle.id;
+            return Err(BadInput(format!(
+                "id `{id}` stands in more than one row of the data; ids must be unique over all files of a role"
+            ))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn assign_folds(config: &Config, prepared: &mut Prepared, console: &Console) -> anyhow::Result<()> {
+    prepared.groups = splits::groups(&prepared.competition);
+    let rows: Vec<GroupedRow<'_>> = prepared
+        .competition
+        .iter()
+        .zip(&prepared.groups)
+        .map(|(row, group)| GroupedRow { id: &row.battle.id, group, target: row.target })
+        .collect();
+    prepared.assignment = match &config.validation.folds_file {
+        Some(file) => {
+            let read: Vec<(BattleId, u32)> =
+                tables::folds::read(file).or_bad_input()?.into_iter().map(|row| (row.id, row.fold)).collect();
+            let (assignment, split_groups) = splits::from_assignments(&rows, &read).or_bad_input()?;
+            if split_groups > 0 {
+                console.warn(&format!(
+                    "{split_groups} groups of rows with the same normalised prompt or session stand in two folds of \
+                     `{}`; scores will be too good",
+                    file.display()
+                ));
+            }
+            assignment
+        }
+        None => splits::assign(&rows, config.validation.folds, config.validation.seed).or_bad_input()?,
+    };
+    prepared.folds = splits::folds(&prepared.assignment);
+    if let Some(chosen) = &config.validation.train_folds {
+        let known: BTreeSet<u32> = prepared.folds.iter().map(|fold| fold.number).collect();
+        if let Some(unknown) = chosen.iter().find(|number| !known.contains(number)) {
+            return Err(BadInput(format!("validation.train_folds `{unknown}`: there is no such fold")).into());
+        }
+        prepared.folds.retain(|fold| chosen.contains(&fold.number));
+    }
+    Ok(())
+}
+
+/// The hash of the configuration, without the places of its files.
+pub(super) fn config_hash(config: &Config) -> anyhow::Result<String> {
+    let mut portable = config.clone();
+    for source in &mut portable.data {
+        source.path = file_name(&source.path).into();
+        source.labels = source.labels.as_ref().map(|path| file_name(path).into());
+    }
+    portable.validation.folds_file = None;
+    Ok(blake3::hash(portable.to_toml()?.as_bytes()).to_hex().to_string())
+}
+
+/// The hash of all that decides a run; a resumed run must have the same one.
+pub(super) fn identity_hash(config: &Config, prepared: &Prepared) -> anyhow::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(config_hash(config)?.as_bytes());
+    hasher.update(prepared.folds_hash().as_bytes());
+    hasher.update(serde_json::to_string(&prepared.sources)?.as_bytes());
+    for row in prepared.competition.iter().chain(&prepared.extra) {
+        for share in row.target.to_array() {
+            hasher.update(&share.to_bits().to_le_bytes());
+        }
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// What a run was trained on, shortly: rows, distinct prompts.
+pub(super) fn describe(prepared: &Prepared) -> String {
+    let prompts: BTreeSet<String> = prepared.competition.iter().map(|row| normalised_prompt(&row.battle)).collect();
+    let files: Vec<&str> = prepared.sources.iter().map(|source| source.file.as_str()).collect();
+    let rows = prepared.competition.len();
+    format!("{rows} rows, {} prompts, {} extra rows, from {}", prompts.len(), prepared.extra.len(), files.join(", "))
+}

@@ -1,0 +1,168 @@
+mod data;
+mod outputs;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use super::{BadInput, Console, OrBadInput};
+use crate::battle::{HeldOut, Probabilities, Provenance, Scored};
+use crate::config::{Config, DataSource, FinalFit, Role};
+use crate::learning::FitContext;
+use crate::predictors::SavedPredictor;
+use crate::run_dir::{GrowingRun, Start};
+use crate::validation::{self, CrossPredictions, Member, Plan};
+
+use data::Prepared;
+
+/// Arguments of `tiebreak train`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: tiebreak train --config configs/tabular.toml --train data/raw/train.csv --run first\n\n\
+    Cross-validates, blends and calibrates on held-out predictions, fits the final predictors, and leaves\n\
+    everything in models/first, with a report in models/first/report/index.html.")]
+pub struct Args {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Labelled battles to train and validate on, instead of the configuration's competition data
+    #[arg(long, value_name = "FILE")]
+    train: Vec<PathBuf>,
+    /// A CSV `id,fold` that assigns the folds
+    #[arg(long, value_name = "FILE")]
+    folds: Option<PathBuf>,
+    /// The name of the run under models/, or a path
+    #[arg(long, default_value = "run")]
+    run: String,
+    /// Overrides a key of the configuration; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// The seed of every fit, instead of the configuration's seeds
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Known true probabilities (of a simulation), for the report only
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Continue an interrupted run
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Start afresh, and replace an earlier run of this name when the new one is done
+    #[arg(long)]
+    force: bool,
+}
+
+/// Trains a run.
+///
+/// # Errors
+/// When the configuration or the data are wrong, a fit fails, or a file cannot be written.
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let config = resolve(args)?;
+    let members = members(&config)?;
+    let growing = GrowingRun::begin(&args.run, start(args)).or_bad_input()?;
+    let prepared = data::prepare(&config, console)?;
+    let progress = console.progress();
+    let workspace = growing.workspace();
+    let stop = AtomicBool::new(false);
+    let context = FitContext {
+        seed: config.seeds[0],
+        fold: None,
+        threads: console.threads(),
+        workspace: &workspace,
+        stop: &stop,
+        progress: progress.as_ref(),
+    };
+    let journal = growing.journal(&data::identity_hash(&config, &prepared)?).or_bad_input()?;
+    let plan = Plan {
+        folds: &prepared.folds,
+        seeds: &config.seeds,
+        keep_predictors: config.final_fit.fit != FinalFit::Refit,
+    };
+    let cross = validation::cross_fit(prepared.set(), &members, &plan, &context, &journal)?;
+    let held_out = held_out(&prepared, &cross);
+    let post = config.post_processing.cross_fit(&held_out, config.task)?;
+    let shipped = match config.final_fit.fit {
+        FinalFit::Refit => validation::fit_final(prepared.set(), &members, &config.seeds, &context, &journal)?,
+        fit => fits_of_folds(fit, &prepared, &cross)?,
+    };
+    let outputs = outputs::Outputs { config: &config, prepared: &prepared, cross: &cross, held_out: &held_out, post: &post };
+    outputs.write(&growing, &shipped, args, (console, started))
+}
+
+fn start(args: &Args) -> Start {
+    match (args.resume, args.force) {
+        (true, _) => Start::Resume,
+        (_, true) => Start::Force,
+        _ => Start::New,
+    }
+}
+
+fn resolve(args: &Args) -> anyhow::Result<Config> {
+    let mut config = Config::read(&args.config, &args.overrides).or_bad_input()?;
+    if !args.train.is_empty() {
+        config.data.retain(|source| source.role == Role::Extra);
+        config.data.splice(0..0, args.train.iter().cloned().map(DataSource::competition));
+    }
+    if !config.data.iter().any(|source| source.role == Role::Competition) {
+        return Err(BadInput(format!(
+            "`{}` names no competition data; add `[[data]] path = \"train.csv\"` or give `--train FILE`",
+            args.config.display()
+        ))
+        .into());
+    }
+    if let Some(file) = &args.folds {
+        config.validation.folds_file = Some(file.clone());
+    }
+    if let Some(seed) = args.seed {
+        config.seeds = vec![seed];
+    }
+    Ok(config)
+}
+
+fn members(config: &Config) -> anyhow::Result<Vec<Member>> {
+    let names = config.predictor_names();
+    let learners = config.predictor.iter().map(|entry| entry.recipe.learner().or_bad_input());
+    names.into_iter().zip(learners).map(|(name, learner)| Ok(Member { name, learner: learner? })).collect()
+}
+
+/// The rows whose fold was trained, with one prediction a member.
+fn held_out(prepared: &Prepared, cross: &CrossPredictions) -> HeldOut<Vec<Probabilities>> {
+    let mut rows = Vec::new();
+    for (row, predictions) in cross.rows.iter().enumerate() {
+        let Some(predictions) = predictions else { continue };
+        let labeled = &prepared.competition[row];
+        rows.push(Scored {
+            id: labeled.battle.id.clone(),
+            group: prepared.groups[row].clone(),
+            fold: Some(prepared.assignment[row]),
+            prediction: predictions.clone(),
+            target: labeled.target,
+        });
+    }
+    let folds = u32::try_from(prepared.folds.len()).unwrap_or(u32::MAX);
+    HeldOut::new(rows, Provenance::CrossFitted { folds })
+}
+
+/// The predictors of the folds as the shipped ones.
+fn fits_of_folds(
+    fit: FinalFit,
+    prepared: &Prepared,
+    cross: &CrossPredictions,
+) -> anyhow::Result<Vec<Vec<SavedPredictor>>> {
+    let FinalFit::Fold(number) = fit else {
+        return Ok(cross.predictors.iter().map(|folds| folds.iter().flatten().cloned().collect()).collect());
+    };
+    let Some(position) = prepared.folds.iter().position(|fold| fold.number == number) else {
+        let trained: Vec<String> = prepared.folds.iter().map(|fold| fold.number.to_string()).collect();
+        return Err(BadInput(format!(
+            "final.fit `fold:{number}` was not trained; the folds are {}",
+            trained.join(", ")
+        ))
+        .into());
+    };
+    Ok(cross.predictors.iter().map(|folds| folds[position].clone()).collect())
+}
+
+/// The name of a file without its folder, for what is compared between machines.
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,407 @@
+//! One typed TOML file decides a run. Parsing checks the values and opens nothing; an unknown key is an
+//! error; flags and `--set key=value` override; the resolved file is saved beside the model.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::battle::Task;
+use crate::calibrators::PostProcessingRecipe;
+use crate::learning::LearnerRecipe;
+use crate::sources::Format;
+
+/// A configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or a key or value is not ours.
+    #[error("`{}`: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column where they are known.
+        message: String,
+    },
+    /// `--set` was given something else than `key=value`, or a key that leads nowhere.
+    #[error("`--set {argument}`: {message}; write `--set validation.folds=3` or `--set predictor.0.kind=\"linear\"`")]
+    BadOverride {
+        /// What was given.
+        argument: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// Everything that decides a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What is predicted.
+    #[serde(default)]
+    pub task: Task,
+    /// One fit of every predictor for each seed; their predictions are averaged.
+    #[serde(default = "default_seeds")]
+    pub seeds: Vec<u64>,
+    /// Where battles come from; `--train` replaces the competition data.
+    #[serde(default)]
+    pub data: Vec<DataSource>,
+    /// How rows are held out.
+    #[serde(default)]
+    pub validation: Validation,
+    /// What is trained; several are blended.
+    pub predictor: Vec<PredictorEntry>,
+    /// What is shipped.
+    #[serde(default, rename = "final")]
+    pub final_fit: Final,
+    /// How predictions are blended and calibrated.
+    #[serde(default)]
+    pub post_processing: PostProcessingRecipe,
+}
+
+fn default_seeds() -> Vec<u64> {
+    vec![1]
+}
+
+/// One file of battles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSource {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether its rows are validated on.
+    #[serde(default)]
+    pub role: Role,
+    /// The format, if detection should not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// Which stage of a fine-tuning sees the rows, from 0; light predictors see all stages at once.
+    #[serde(default)]
+    pub stage: u32,
+    /// How much each row counts in a fit.
+    #[serde(default = "default_weight")]
+    pub weight: f64,
+    /// At most so many rows, the first ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rows: Option<usize>,
+    /// Predictions in submission form that replace the labels: soft targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
+    /// Which repeated rows are left out.
+    #[serde(default)]
+    pub deduplicate: Deduplicate,
+    /// What the two-way task makes of ties in this file.
+    #[serde(default)]
+    pub ties: Ties,
+}
+
+fn default_weight() -> f64 {
+    1.0
+}
+
+impl DataSource {
+    /// A competition file with every other setting at its default.
+    #[must_use]
+    pub fn competition(path: PathBuf) -> Self {
+        Self {
+            path,
+            role: Role::Competition,
+            format: None,
+            stage: 0,
+            weight: 1.0,
+            max_rows: None,
+            labels: None,
+            deduplicate: Deduplicate::No,
+            ties: Ties::Drop,
+        }
+    }
+}
+
+/// What a file of battles is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Trained and validated on.
+    #[default]
+    Competition,
+    /// Trained on, never validated on.
+    Extra,
+}
+
+/// Which repeated rows of a file are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deduplicate {
+    /// None.
+    #[default]
+    No,
+    /// All but the first row of each normalised prompt, by id.
+    Prompt,
+    /// All but the first row of each prompt with its two responses, also swapped, by id.
+    Battle,
+}
+
+/// What the two-way task makes of a tie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ties {
+    /// The row is left out.
+    #[default]
+    Drop,
+    /// Half a win for each side.
+    Half,
+}
+
+/// How rows are held out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Validation {
+    /// How many folds; not used with `folds_file`.
+    pub folds: u32,
+    /// The seed of the assignment.
+    pub seed: u64,
+    /// A CSV `id,fold` that assigns them instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds_file: Option<PathBuf>,
+    /// Only these folds are trained and scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_folds: Option<Vec<u32>>,
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self { folds: 5, seed: 0, folds_file: None, train_folds: None }
+    }
+}
+
+/// One predictor: a name of your choice and its recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictorEntry {
+    /// How tables and files call it; the kind if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is and how it is fitted.
+    #[serde(flatten)]
+    pub recipe: LearnerRecipe,
+}
+
+/// What is shipped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Final {
+    /// How the shipped predictor comes to be.
+    pub fit: FinalFit,
+}
+
+/// How the shipped predictor comes to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FinalFit {
+    /// Fitted anew on all rows.
+    #[default]
+    Refit,
+    /// The mean of the predictors of the folds.
+    FoldMean,
+    /// The predictor of one fold.
+    Fold(u32),
+}
+
+impl From<FinalFit> for String {
+    fn from(fit: FinalFit) -> Self {
+        match fit {
+            FinalFit::Refit => "refit".to_owned(),
+            FinalFit::FoldMean => "fold_mean".to_owned(),
+            FinalFit::Fold(fold) => format!("fold:{fold}"),
+        }
+    }
+}
+
+impl TryFrom<String> for FinalFit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fold = text.strip_prefix("fold:").and_then(|number| number.parse().ok());
+        match (text.as_str(), fold) {
+            ("refit", _) => Ok(Self::Refit),
+            ("fold_mean", _) => Ok(Self::FoldMean),
+            (_, Some(fold)) => Ok(Self::Fold(fold)),
+            ("average_weights", _) => Err("`average_weights` needs a fine-tuned predictor, and no predictor here \
+                                           has weights that fit each other; use `refit` or `fold_mean`"
+                .to_owned()),
+            _ => Err(format!("final.fit `{text}` is not one of `refit`, `fold_mean`, `fold:N`")),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file and applies `overrides`, each `dotted.key=value` in TOML.
+    ///
+    /// # Errors
+    /// `ConfigError` when the file cannot be read, a key is unknown, or a value is out of range.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, path, overrides)
+    }
+
+    fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        let invalid = |message: String| ConfigError::Invalid { path: path.to_owned(), message };
+        // Parsed once directly, because only then a message knows its line.
+        let direct: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let config = if overrides.is_empty() {
+            direct
+        } else {
+            let mut table: toml::Table = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+            for argument in overrides {
+                override_key(&mut table, argument)?;
+            }
+            table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?
+        };
+        config.check().map_err(invalid)?;
+        Ok(config)
+    }
+
+    /// The configuration as it is saved beside the model.
+    ///
+    /// # Errors
+    /// `ConfigError::Invalid` when a value has no TOML form.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        toml::to_string(self)
+            .map_err(|error| ConfigError::Invalid { path: "config.toml".into(), message: error.to_string() })
+    }
+
+    /// The name of every predictor: its own, or its kind, numbered where it repeats.
+    #[must_use]
+    pub fn predictor_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for entry in &self.predictor {
+            let base = entry.name.clone().unwrap_or_else(|| entry.recipe.kind().to_owned());
+            let mut name = base.clone();
+            let mut number = 2;
+            while names.contains(&name) {
+                name = format!("{base}-{number}");
+                number += 1;
+            }
+            names.push(name);
+        }
+        names
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.predictor.is_empty() {
+            return Err("no `[[predictor]]`; name at least one, such as `kind = \"linear\"`".to_owned());
+        }
+        if self.seeds.is_empty() {
+            return Err("`seeds` is empty; give at least one, such as `seeds = [1]`".to_owned());
+        }
+        if self.validation.folds < 2 {
+            return Err(format!("validation.folds `{}` is below 2", self.validation.folds));
+        }
+        for entry in &self.predictor {
+            let plain = |name: &String| name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+            if entry.name.as_ref().is_some_and(|name| name.is_empty() || !plain(name)) {
+                return Err("a predictor's `name` may hold letters, digits, `-`, `_` and `.` only".to_owned());
+            }
+        }
+        for source in &self.data {
+            if !(source.weight > 0.0 && source.weight.is_finite()) {
+                return Err(format!(
+                    "weight `{}` of `{}` must be positive and finite",
+                    source.weight,
+                    source.path.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets one dotted key; a part that is a number picks an entry of a list.
+fn override_key(table: &mut toml::Table, argument: &str) -> Result<(), ConfigError> {
+    let bad = |message: &str| ConfigError::BadOverride { argument: argument.to_owned(), message: message.to_owned() };
+    let (key, value) = argument.split_once('=').ok_or_else(|| bad("it holds no `=`"))?;
+    // A bare word is meant as text: `task=two_way` reads better than `task="two_way"`.
+    let parsed: toml::Table = toml::from_str(&format!("value = {value}"))
+        .or_else(|_| toml::from_str(&format!("value = {}", toml::Value::String(value.to_owned()))))
+        .map_err(|_| bad("the value is no TOML value"))?;
+    let value = parsed.get("value").cloned().ok_or_else(|| bad("the value is no TOML value"))?;
+    let parts: Vec<&str> = key.trim().split('.').collect();
+    let (last, path) = parts.split_last().ok_or_else(|| bad("the key is empty"))?;
+    let mut place = table;
+    for (depth, part) in path.iter().enumerate() {
+        if part.parse::<usize>().is_ok() {
+            continue;
+        }
+        let entry = place
+            .entry((*part).to_owned())
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let index = path.get(depth + 1).and_then(|next| next.parse::<usize>().ok());
+        place = match (entry, index) {
+            (toml::Value::Table(inner), None) => inner,
+            (toml::Value::Array(list), Some(index)) => match list.get_mut(index) {
+                Some(toml::Value::Table(inner)) => inner,
+                _ => return Err(bad("the list has no such entry")),
+            },
+            _ => return Err(bad("the key leads through a value that is no table")),
+        };
+    }
+    place.insert((*last).to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, overrides: &[&str]) -> Result<Config, ConfigError> {
+        let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        Config::parse(text, Path::new("test.toml"), &overrides)
+    }
+
+    #[test]
+    fn the_shortest_configuration_has_defaults_and_survives_being_written() {
+        let config = parse("[[predictor]]\nkind = \"prior\"\n", &[]).unwrap();
+        assert_eq!((config.validation.folds, config.seeds.clone()), (5, vec![1]));
+        assert_eq!(parse(&config.to_toml().unwrap(), &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn unknown_keys_and_values_are_errors() {
+        for text in [
+            "[[predictor]]\nkind = \"prior\"\nstrength = 3\n",
+            "[[predictor]]\nkind = \"magic\"\n",
+            "sneed = 1\n[[predictor]]\nkind = \"prior\"\n",
+            "[final]\nfit = \"average_weights\"\n[[predictor]]\nkind = \"prior\"\n",
+            "task = \"three\"\n[[predictor]]\nkind = \"prior\"\n",
+            "predictor = []\n",
+            "seeds = []\n[[predictor]]\nkind = \"prior\"\n",
+            "[[predictor]]\nname = \"a/b\"\nkind = \"prior\"\n",
+        ] {
+            assert!(matches!(parse(text, &[]), Err(ConfigError::Invalid { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn overrides_reach_tables_and_list_entries() {
+        let text = "[[predictor]]\nkind = \"prior\"\n";
+        let config = parse(text, &["validation.folds=3", "predictor.0.name=base", "task=two_way"]).unwrap();
+        assert_eq!((config.validation.folds, config.task), (3, Task::TwoWay));
+        assert_eq!(config.predictor_names(), ["base"]);
+        assert!(matches!(parse(text, &["folds"]), Err(ConfigError::BadOverride { .. })));
+        assert!(matches!(parse(text, &["predictor.4.name=x"]), Err(ConfigError::BadOverride { .. })));
+        assert!(parse(text, &["validation.fold=3"]).is_err());
+    }
+
+    #[test]
+    fn predictors_of_one_kind_get_names_of_their_own() {
+        let config = parse("[[predictor]]\nkind = \"prior\"\n[[predictor]]\nkind = \"prior\"\n", &[]).unwrap();
+        assert_eq!(config.predictor_names(), ["prior", "prior-2"]);
+    }
+}

@@ -1,0 +1,87 @@
+//! `manifest.json`: what decides a run (`identity`, compared) and where it happened (`environment`, not).
+
+use serde::{Deserialize, Serialize};
+
+use crate::battle::{LabeledBattle, Task};
+use crate::validation::AssemblyCounts;
+
+/// The version of the layout of a run directory.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The manifest of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this layout.
+    pub format_version: u32,
+    /// The same for two runs of the same configuration on the same data.
+    pub identity: Identity,
+    /// Timings and hardware.
+    pub environment: Environment,
+}
+
+/// What decides a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The version of tiebreak.
+    pub tiebreak: String,
+    /// What is predicted.
+    pub task: Task,
+    /// BLAKE3 of the resolved configuration without the paths of its files.
+    pub config_hash: String,
+    /// Every source of battles.
+    pub data: Vec<DataIdentity>,
+    /// BLAKE3 of the assignment of folds.
+    pub folds_hash: String,
+    /// The names of the members of the blend, in order.
+    pub members: Vec<String>,
+    /// Per trained fold, how many extra rows left its training because their prompt is a near-duplicate of
+    /// a held-out one.
+    pub extra_left_out: Vec<usize>,
+    /// Mean target of the competition rows: the shares of A, B and tie.
+    pub class_shares: [f64; 3],
+    /// BLAKE3 of the normalised prompts of all training rows: a submission can see whether a file was
+    /// trained on.
+    pub prompts_hash: String,
+}
+
+/// One source of battles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataIdentity {
+    /// The name of the file without its folder.
+    pub file: String,
+    /// `competition` or `extra`.
+    pub role: String,
+    /// The format that was read.
+    pub format: String,
+    /// BLAKE3 of the bytes of the file.
+    pub content_hash: String,
+    /// What became of its rows.
+    pub rows: AssemblyCounts,
+}
+
+/// Where and how long.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Environment {
+    /// The command line.
+    pub command: String,
+    /// Seconds from start to end.
+    pub elapsed_seconds: f64,
+    /// Threads used.
+    pub threads: usize,
+    /// Operating system and processor family.
+    pub platform: String,
+    /// Seconds since 1970 at the end.
+    pub finished_unix_seconds: u64,
+}
+
+/// The mean target of some rows.
+#[must_use]
+pub fn class_shares(rows: &[LabeledBattle]) -> [f64; 3] {
+    let mut shares = [0.0; 3];
+    for row in rows {
+        for (share, target) in shares.iter_mut().zip(row.target.to_array()) {
+            *share += target;
+        }
+    }
+    shares.map(|share| share / rows.len().max(1) as f64)
+}

@@ -1,0 +1,421 @@
+//! The only place that knows the names inside `models/<run>/`.
+//!
+//! A run grows in `<run>.incomplete` and gets its name when everything is there; an earlier run of that
+//! name is replaced only then.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::calibrators::PostProcessing;
+use crate::evaluation::Evaluation;
+use crate::files::{self, WriteError};
+use crate::manifest::{FORMAT_VERSION, Manifest};
+use crate::predictors::SavedPredictor;
+use crate::validation::{Journal, Unit, UnitResult, ValidationError};
+
+/// A run directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no such run.
+    #[error("no run at `{}`; `tiebreak train --run NAME` makes one", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// There is a run already.
+    #[error("there is a run at `{}` already; `--force` replaces it when the new one is done", path.display())]
+    Exists {
+        /// The run.
+        path: PathBuf,
+    },
+    /// An unfinished run stands in the way.
+    #[error("there is an unfinished run at `{}`; `--resume` continues it, `--force` starts afresh", path.display())]
+    Unfinished {
+        /// The run.
+        path: PathBuf,
+    },
+    /// A file of the run is missing or damaged.
+    #[error("`{}`: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A folder could not be made, renamed or removed.
+    #[error("`{}`: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// What to do with what is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Refuse if there is anything.
+    New,
+    /// Continue an unfinished run.
+    Resume,
+    /// Start afresh; an earlier run stays until the new one is done.
+    Force,
+}
+
+/// A run directory, finished or growing.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// A name under `models/`, or a path: whatever holds a separator or exists as it is.
+    #[must_use]
+    pub fn named(run: &str) -> Self {
+        let direct = Path::new(run);
+        let is_path = direct.components().count() > 1 || direct.is_absolute();
+        Self { path: if is_path { direct.to_owned() } else { Path::new("models").join(run) } }
+    }
+
+    /// A finished run.
+    ///
+    /// # Errors
+    /// `RunError::Missing` when there is none.
+    pub fn open(run: &str) -> Result<Self, RunError> {
+        let directory = Self::named(run);
+        if directory.manifest_path().is_file() {
+            return Ok(directory);
+        }
+        Err(RunError::Missing { path: directory.path })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name of the run: the last part of its path.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
+        name.trim_end_matches(".incomplete").to_owned()
+    }
+
+    fn manifest_path(&self) -> PathBuf {
+        self.path.join("manifest.json")
+    }
+
+    /// The resolved configuration.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// The metrics of the post-processed out-of-fold predictions.
+    #[must_use]
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join("metrics.json")
+    }
+
+    /// The folds.
+    #[must_use]
+    pub fn splits_path(&self) -> PathBuf {
+        self.path.join("splits.csv")
+    }
+
+    /// The post-processed out-of-fold predictions as CSV.
+    #[must_use]
+    pub fn out_of_fold_csv_path(&self) -> PathBuf {
+        self.path.join("oof.csv")
+    }
+
+    /// The same as Parquet.
+    #[must_use]
+    pub fn out_of_fold_parquet_path(&self) -> PathBuf {
+        self.path.join("oof.parquet")
+    }
+
+    /// The raw log-probabilities of every member, out of fold.
+    #[must_use]
+    pub fn scores_path(&self) -> PathBuf {
+        self.path.join("scores.parquet")
+    }
+
+    /// The folder of the report.
+    #[must_use]
+    pub fn report_path(&self) -> PathBuf {
+        self.path.join("report")
+    }
+
+    fn post_processing_path(&self) -> PathBuf {
+        self.path.join("post_processing.json")
+    }
+
+    fn predictor_path(&self, member: usize, fit: usize) -> PathBuf {
+        self.path.join("predictors").join(format!("member-{member}-fit-{fit}.json"))
+    }
+
+    /// Writes a file of the run that is already in its final form.
+    ///
+    /// # Errors
+    /// `RunError::Write`.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+        Ok(files::write(path, bytes)?)
+    }
+
+    /// Writes the shipped predictors: per member the fits whose mean it is.
+    ///
+    /// # Errors
+    /// `RunError::Write`.
+    pub fn write_predictors(&self, members: &[Vec<SavedPredictor>]) -> Result<(), RunError> {
+        for (member, fits) in members.iter().enumerate() {
+            for (fit, predictor) in fits.iter().enumerate() {
+                self.write_json(&self.predictor_path(member, fit), predictor, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The shipped predictors: per member the fits whose mean it is.
+    ///
+    /// # Errors
+    /// `RunError::Damaged` when one is missing or unreadable.
+    pub fn read_predictors(&self, members: usize) -> Result<Vec<Vec<SavedPredictor>>, RunError> {
+        (0..members)
+            .map(|member| {
+                let first = self.read_json(&self.predictor_path(member, 0))?;
+                let rest = (1..).map(|fit| self.predictor_path(member, fit)).take_while(|path| path.is_file());
+                std::iter::once(Ok(first)).chain(rest.map(|path| self.read_json(&path))).collect()
+            })
+            .collect()
+    }
+
+    /// Writes what post-processing was fitted.
+    ///
+    /// # Errors
+    /// `RunError::Write`.
+    pub fn write_post_processing(&self, fitted: &PostProcessing) -> Result<(), RunError> {
+        self.write_json(&self.post_processing_path(), fitted, true)
+    }
+
+    /// The fitted post-processing.
+    ///
+    /// # Errors
+    /// `RunError::Damaged`.
+    pub fn read_post_processing(&self) -> Result<PostProcessing, RunError> {
+        self.read_json(&self.post_processing_path())
+    }
+
+    /// Writes the metrics.
+    ///
+    /// # Errors
+    /// `RunError::Write`.
+    pub fn write_metrics(&self, evaluation: &Evaluation) -> Result<(), RunError> {
+        self.write_json(&self.metrics_path(), evaluation, true)
+    }
+
+    /// The metrics.
+    ///
+    /// # Errors
+    /// `RunError::Damaged`.
+    pub fn read_metrics(&self) -> Result<Evaluation, RunError> {
+        self.read_json(&self.metrics_path())
+    }
+
+    /// Writes the manifest.
+    ///
+    /// # Errors
+    /// `RunError::Write`.
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RunError> {
+        self.write_json(&self.manifest_path(), manifest, true)
+    }
+
+    /// The manifest.
+    ///
+    /// # Errors
+    /// `RunError::Damaged`, also when another version of tiebreak wrote another layout.
+    pub fn read_manifest(&self) -> Result<Manifest, RunError> {
+        let manifest: Manifest = self.read_json(&self.manifest_path())?;
+        if manifest.format_version != FORMAT_VERSION {
+            let message = format!(
+                "layout version {} cannot be read, this program knows {FORMAT_VERSION}; train the run again",
+                manifest.format_version
+            );
+            return Err(RunError::Damaged { path: self.manifest_path(), message });
+        }
+        Ok(manifest)
+    }
+
+    fn write_json<T: Serialize>(&self, path: &Path, value: &T, pretty: bool) -> Result<(), RunError> {
+        let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+        let mut text = text
+            .map_err(|error| RunError::Damaged { path: path.to_owned(), message: error.to_string() })?;
+        text.push('\n');
+        self.write(path, text.as_bytes())
+    }
+
+    fn read_json<T: for<'de> Deserialize<'de>>(&self, path: &Path) -> Result<T, RunError> {
+        let damaged = |message: String| RunError::Damaged { path: path.to_owned(), message };
+        let text = fs::read_to_string(path).map_err(|error| damaged(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| damaged(format!("{error}; train the run again")))
+    }
+}
+
+/// A run that is not finished: its files lie in `<run>.incomplete`.
+#[derive(Debug)]
+pub struct GrowingRun {
+    final_path: PathBuf,
+    directory: RunDir,
+    start: Start,
+}
+
+impl GrowingRun {
+    /// Makes the folder, or finds the one to continue.
+    ///
+    /// # Errors
+    /// `RunError` when something stands in the way or the folder cannot be made.
+    pub fn begin(run: &str, start: Start) -> Result<Self, RunError> {
+        let final_path = RunDir::named(run).path;
+        let mut name = final_path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+        name.push(".incomplete");
+        let path = final_path.with_file_name(name);
+        let folder = |source| RunError::Folder { path: path.clone(), source };
+        match start {
+            Start::New if final_path.exists() => return Err(RunError::Exists { path: final_path }),
+            Start::Resume if final_path.exists() && !path.exists() => {
+                return Err(RunError::Exists { path: final_path });
+            }
+            Start::New if path.exists() => return Err(RunError::Unfinished { path }),
+            Start::Force if path.exists() => fs::remove_dir_all(&path).map_err(folder)?,
+            _ => {}
+        }
+        fs::create_dir_all(path.join(WORK)).map_err(folder)?;
+        // Shows now rather than after hours whether files can be written there.
+        files::write(&path.join(WORK).join("started"), b"")?;
+        Ok(Self { final_path, directory: RunDir { path }, start })
+    }
+
+    /// Where its files lie until it is finished.
+    #[must_use]
+    pub fn directory(&self) -> &RunDir {
+        &self.directory
+    }
+
+    /// A folder for intermediate files.
+    #[must_use]
+    pub fn workspace(&self) -> PathBuf {
+        self.directory.path.join(WORK)
+    }
+
+    /// The records of finished units; `identity` is the hash of all that decides the run.
+    ///
+    /// # Errors
+    /// `RunError::Damaged` when the unfinished run was started with other data or settings.
+    pub fn journal(&self, identity: &str) -> Result<DiskJournal, RunError> {
+        let path = self.workspace().join("identity");
+        match fs::read_to_string(&path) {
+            Ok(earlier) if earlier.trim() != identity && self.start == Start::Resume => {
+                let message = "the unfinished run was started with another configuration or other data; \
+                               `--force` starts afresh"
+                    .to_owned();
+                return Err(RunError::Damaged { path, message });
+            }
+            Ok(_) => {}
+            Err(_) => files::write(&path, identity.as_bytes())?,
+        }
+        Ok(DiskJournal { folder: self.workspace(), stored: AtomicUsize::new(0) })
+    }
+
+    /// Gives the run its name; an earlier one is removed only after the new one stands.
+    ///
+    /// # Errors
+    /// `RunError::Folder` when the system refuses; the files then stay in the unfinished folder.
+    pub fn finish(self) -> Result<RunDir, RunError> {
+        let folder = |path: &Path| {
+            let path = path.to_owned();
+            move |source| RunError::Folder { path, source }
+        };
+        fs::remove_dir_all(self.workspace()).map_err(folder(&self.workspace()))?;
+        let mut old_name = self.final_path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+        old_name.push(".replaced");
+        let old = self.final_path.with_file_name(old_name);
+        if self.final_path.exists() {
+            if old.exists() {
+                fs::remove_dir_all(&old).map_err(folder(&old))?;
+            }
+            fs::rename(&self.final_path, &old).map_err(folder(&self.final_path))?;
+        }
+        fs::rename(&self.directory.path, &self.final_path).map_err(folder(&self.final_path))?;
+        if old.exists() {
+            fs::remove_dir_all(&old).map_err(folder(&old))?;
+        }
+        Ok(RunDir { path: self.final_path })
+    }
+}
+
+const WORK: &str = "work";
+
+/// One file a finished unit, checksummed, in the workspace of the run.
+#[derive(Debug)]
+pub struct DiskJournal {
+    folder: PathBuf,
+    stored: AtomicUsize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    unit: Unit,
+    checksum: String,
+    result: String,
+}
+
+impl DiskJournal {
+    fn path(&self, unit: &Unit) -> PathBuf {
+        let fold = unit.fold.map_or_else(|| "final".to_owned(), |fold| format!("fold-{fold}"));
+        self.folder.join(format!("{}-seed-{}-{fold}.json", unit.member, unit.seed))
+    }
+}
+
+impl Journal for DiskJournal {
+    fn load(&self, unit: &Unit) -> Result<Option<UnitResult>, ValidationError> {
+        let path = self.path(unit);
+        let damaged = |what: &str| {
+            ValidationError::Journal(format!("`{}` {what}; remove it and `--resume`, or `--force`", path.display()))
+        };
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+        let record: Record = serde_json::from_str(&text).map_err(|_| damaged("is damaged"))?;
+        let checksum = blake3::hash(record.result.as_bytes()).to_hex().to_string();
+        if record.unit != *unit || record.checksum != checksum {
+            return Err(damaged("does not match its checksum"));
+        }
+        serde_json::from_str(&record.result).map(Some).map_err(|_| damaged("is damaged"))
+    }
+
+    fn store(&self, unit: &Unit, result: &UnitResult) -> Result<(), ValidationError> {
+        let failed = |error: &dyn std::fmt::Display| ValidationError::Journal(error.to_string());
+        let result = serde_json::to_string(result).map_err(|error| failed(&error))?;
+        let checksum = blake3::hash(result.as_bytes()).to_hex().to_string();
+        let record = Record { unit: unit.clone(), checksum, result };
+        let bytes = serde_json::to_vec(&record).map_err(|error| failed(&error))?;
+        files::write(&self.path(unit), &bytes).map_err(|error| failed(&error))?;
+        let stored = self.stored.fetch_add(1, Ordering::SeqCst) + 1;
+        if injected_abort() == Some(stored) {
+            // Tests break a run at every boundary this way; no clean-up may run.
+            std::process::abort();
+        }
+        Ok(())
+    }
+}
+
+fn injected_abort() -> Option<usize> {
+    std::env::var("TIEBREAK_INJECT_ABORT_AFTER_RECORDS").ok()?.parse().ok()
+}

@@ -1,0 +1,165 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::ValidationError;
+use crate::battle::{BattleId, Class, LabeledBattle, Probabilities, Target, Task, normalised, normalised_prompt};
+
+/// What became of the rows of one source on the way to the training set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssemblyCounts {
+    /// Rows read.
+    pub read: usize,
+    /// Rows left out because their prompt or battle came before.
+    pub duplicates: usize,
+    /// Ties left out by the two-way task.
+    pub ties_dropped: usize,
+    /// Ties that the two-way task counts as half a win for each side.
+    pub ties_halved: usize,
+    /// Rows whose labels were replaced by soft ones.
+    pub soft_labels: usize,
+    /// Rows that remain.
+    pub kept: usize,
+}
+
+/// Makes rows fit for the two-way task: a tie is dropped, or counts as half a win for each side. A soft
+/// target keeps its proportion of A and B. Returns how many ties there were.
+pub fn prepare_for_task(rows: &mut Vec<LabeledBattle>, task: Task, halve_ties: bool) -> usize {
+    if task == Task::ThreeWay {
+        return 0;
+    }
+    let mut ties = 0;
+    rows.retain_mut(|row| {
+        let [a, b, tie] = row.target.to_array();
+        if tie == 0.0 {
+            return true;
+        }
+        if row.target.largest() == Class::Tie {
+            ties += 1;
+            if !halve_ties {
+                return false;
+            }
+        }
+        let shares = if halve_ties { [a + tie / 2.0, b + tie / 2.0, 0.0] } else { [a / (a + b), b / (a + b), 0.0] };
+        match Target::new(shares) {
+            Ok(target) => {
+                row.target = target;
+                true
+            }
+            Err(_) => false,
+        }
+    });
+    ties
+}
+
+/// Keeps the first row, in the order given, of each key; returns how many were left out.
+pub fn keep_first_of_each(rows: &mut Vec<LabeledBattle>, key: impl Fn(&LabeledBattle) -> String) -> usize {
+    let before = rows.len();
+    let mut seen = BTreeSet::new();
+    rows.retain(|row| seen.insert(blake3::hash(key(row).as_bytes()).as_bytes().to_owned()));
+    before - rows.len()
+}
+
+/// Keeps the first row of each normalised prompt; returns how many were left out.
+pub fn keep_first_of_each_prompt(rows: &mut Vec<LabeledBattle>) -> usize {
+    keep_first_of_each(rows, |row| normalised_prompt(&row.battle))
+}
+
+/// Keeps the first row of each prompt with its two responses, in either order.
+pub fn keep_first_of_each_battle(rows: &mut Vec<LabeledBattle>) -> usize {
+    keep_first_of_each(rows, |row| {
+        let turns = &row.battle.turns;
+        let side_a: Vec<String> = turns.iter().map(|turn| normalised(turn.response_a.as_str())).collect();
+        let side_b: Vec<String> = turns.iter().map(|turn| normalised(turn.response_b.as_str())).collect();
+        let mut sides = [side_a.join("\n"), side_b.join("\n")];
+        sides.sort_unstable();
+        format!("{}\u{1}{}\u{1}{}", normalised_prompt(&row.battle), sides[0], sides[1])
+    })
+}
+
+/// Replaces the targets by a teacher's probabilities.
+///
+/// # Errors
+/// `ValidationError::LabelsMissing` when a row has no label.
+pub fn replace_targets(
+    rows: &mut [LabeledBattle],
+    labels: &[(BattleId, Probabilities)],
+) -> Result<(), ValidationError> {
+    let by_id: BTreeMap<&BattleId, &Probabilities> = labels.iter().map(|(id, p)| (id, p)).collect();
+    let missing: Vec<&LabeledBattle> = rows.iter().filter(|row| !by_id.contains_key(&row.battle.id)).collect();
+    if let Some(first) = missing.first() {
+        return Err(ValidationError::LabelsMissing {
+            missing: missing.len(),
+            rows: rows.len(),
+            example: first.battle.id.clone(),
+        });
+    }
+    for row in rows {
+        if let Some(probabilities) = by_id.get(&row.battle.id) {
+            let values = probabilities.to_array();
+            let sum: f64 = values.iter().sum();
+            // The reader has checked the sum to 1e-4; dividing it out makes it exact.
+            row.target = Target::new(values.map(|p| p / sum)).unwrap_or(row.target);
+            row.vote = None;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::battle::{Battle, Response, Turn, Vote};
+
+    fn row(id: &str, prompt: &str, responses: [&str; 2], vote: Vote) -> LabeledBattle {
+        let [a, b] = responses.map(|text| Response::Text(text.to_owned()));
+        let turn = Turn { prompt: prompt.to_owned(), response_a: a, response_b: b };
+        LabeledBattle {
+            battle: Battle::new(BattleId(id.to_owned()), None, vec![turn]).unwrap(),
+            vote: Some(vote),
+            target: vote.into(),
+            weight: 1.0,
+            models: None,
+            session: None,
+            language: None,
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn the_two_way_task_drops_or_halves_ties_and_the_three_way_task_keeps_them() {
+        let rows = vec![row("1", "p", ["x", "y"], Vote::A), row("2", "p", ["x", "y"], Vote::BothBad)];
+        let mut kept = rows.clone();
+        assert_eq!(prepare_for_task(&mut kept, Task::ThreeWay, false), 0);
+        assert_eq!(kept, rows);
+        assert_eq!((prepare_for_task(&mut kept, Task::TwoWay, false), kept.len()), (1, 1));
+        let mut halved = rows;
+        prepare_for_task(&mut halved, Task::TwoWay, true);
+        assert_eq!(halved[1].target.to_array(), [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn a_swapped_copy_is_the_same_battle_but_not_a_new_prompt() {
+        let rows = vec![
+            row("1", "Hello  there", ["x", "y"], Vote::A),
+            row("2", "hello there", ["Y", "x"], Vote::B),
+            row("3", "hello there", ["z", "x"], Vote::B),
+        ];
+        let mut battles = rows.clone();
+        assert_eq!(keep_first_of_each_battle(&mut battles), 1);
+        let mut prompts = rows;
+        assert_eq!(keep_first_of_each_prompt(&mut prompts), 2);
+    }
+
+    #[test]
+    fn soft_labels_must_cover_every_row() {
+        let mut rows = vec![row("1", "p", ["x", "y"], Vote::A), row("2", "p", ["x", "y"], Vote::A)];
+        let soft = Probabilities::new([0.5, 0.2, 0.3]).unwrap();
+        let one = vec![(BattleId("1".to_owned()), soft)];
+        assert!(matches!(replace_targets(&mut rows, &one), Err(ValidationError::LabelsMissing { missing: 1, .. })));
+        let both = vec![(BattleId("2".to_owned()), soft), (BattleId("1".to_owned()), soft)];
+        replace_targets(&mut rows, &both).unwrap();
+        assert!((rows[1].target.of(Class::A) - 0.5).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,223 @@
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use super::{CrossPredictions, Journal, Member, Plan, TrainingSet, Unit, UnitResult, ValidationError};
+use crate::battle::{Battle, LabeledBattle, Probabilities, Task};
+use crate::learning::FitContext;
+use crate::predictors::{Pooling, Predictor, SavedPredictor, predict_all};
+use crate::progress::Progress;
+use crate::splits::Fold;
+
+/// Fits every member on every fold for every seed and predicts the rows that the fold holds out.
+///
+/// Units run side by side; each is kept in the journal as soon as it is done, and a unit found there is
+/// not run again.
+///
+/// # Errors
+/// `ValidationError` when a fit, a prediction or the journal fails.
+pub fn cross_fit(
+    set: TrainingSet<'_>,
+    members: &[Member],
+    plan: &Plan<'_>,
+    context: &FitContext<'_>,
+    journal: &dyn Journal,
+) -> Result<CrossPredictions, ValidationError> {
+    let extra: Vec<Vec<&LabeledBattle>> = plan.folds.iter().map(|fold| extra_of(&set, fold)).collect();
+    let units = units_of(members, plan);
+    let task = context.progress.start("cross-validation", Some(units.len() as u64), "fits");
+    let context = &FitContext { threads: context.threads.div_ceil(units.len()).max(1), ..*context };
+    let results = units
+        .par_iter()
+        .map(|(member, fold, unit)| {
+            let work = FoldWork { set: &set, fold: &plan.folds[*fold], extra: &extra[*fold], unit };
+            let result = match journal.load(unit)? {
+                Some(result) => result,
+                None => {
+                    let result = work.run(&members[*member], context, plan.keep_predictors)?;
+                    journal.store(unit, &result)?;
+                    result
+                }
+            };
+            task.advance(1);
+            Ok(result)
+        })
+        .collect::<Result<Vec<_>, ValidationError>>()?;
+    Ok(CrossPredictions {
+        rows: average_seeds(&set, members.len(), &units, &results, plan)?,
+        predictors: collect_predictors(members.len(), plan, &units, results),
+        extra_left_out: extra.iter().map(|kept| set.extra.len() - kept.len()).collect(),
+    })
+}
+
+/// Fits every member on all rows for every seed: per member one predictor for each seed.
+///
+/// # Errors
+/// `ValidationError` when a fit or the journal fails.
+pub fn fit_final(
+    set: TrainingSet<'_>,
+    members: &[Member],
+    seeds: &[u64],
+    context: &FitContext<'_>,
+    journal: &dyn Journal,
+) -> Result<Vec<Vec<SavedPredictor>>, ValidationError> {
+    let all: Vec<LabeledBattle> = set.competition.iter().chain(set.extra).cloned().collect();
+    let units: Vec<(usize, Unit)> = members
+        .iter()
+        .enumerate()
+        .flat_map(|(index, member)| {
+            seeds.iter().map(move |seed| (index, Unit { member: member.name.clone(), seed: *seed, fold: None }))
+        })
+        .collect();
+    let task = context.progress.start("final fit", Some(units.len() as u64), "fits");
+    let context = &FitContext { threads: context.threads.div_ceil(units.len()).max(1), ..*context };
+    let fitted = units
+        .par_iter()
+        .map(|(member, unit)| {
+            let saved = match journal.load(unit)?.and_then(|result| result.predictor) {
+                Some(saved) => saved,
+                None => {
+                    let predictor = fit(&members[*member], &all, unit, context)?;
+                    let saved = predictor.saved();
+                    let result = UnitResult { predictions: Vec::new(), predictor: Some(saved.clone()) };
+                    journal.store(unit, &result)?;
+                    saved
+                }
+            };
+            task.advance(1);
+            Ok(saved)
+        })
+        .collect::<Result<Vec<_>, ValidationError>>()?;
+    let mut per_member: Vec<Vec<SavedPredictor>> = members.iter().map(|_| Vec::new()).collect();
+    for ((member, _), saved) in units.iter().zip(fitted) {
+        per_member[*member].push(saved);
+    }
+    Ok(per_member)
+}
+
+/// The extra rows that a fold may learn from: none whose prompt is a near-duplicate of a held-out one.
+fn extra_of<'a>(set: &TrainingSet<'a>, fold: &Fold) -> Vec<&'a LabeledBattle> {
+    let held_out: BTreeSet<u32> = fold.held_out.iter().filter_map(|row| set.clusters.get(*row)).copied().collect();
+    let of_extra = set.clusters.get(set.competition.len()..).unwrap_or(&[]);
+    let kept = set.extra.iter().zip(of_extra).filter(|(_, cluster)| !held_out.contains(cluster));
+    kept.map(|(row, _)| row).collect()
+}
+
+fn units_of(members: &[Member], plan: &Plan<'_>) -> Vec<(usize, usize, Unit)> {
+    let mut units = Vec::new();
+    for (index, member) in members.iter().enumerate() {
+        for (position, fold) in plan.folds.iter().enumerate() {
+            for seed in plan.seeds {
+                let unit = Unit { member: member.name.clone(), seed: *seed, fold: Some(fold.number) };
+                units.push((index, position, unit));
+            }
+        }
+    }
+    units
+}
+
+struct FoldWork<'a> {
+    set: &'a TrainingSet<'a>,
+    fold: &'a Fold,
+    extra: &'a [&'a LabeledBattle],
+    unit: &'a Unit,
+}
+
+impl FoldWork<'_> {
+    fn run(
+        &self,
+        member: &Member,
+        context: &FitContext<'_>,
+        keep_predictor: bool,
+    ) -> Result<UnitResult, ValidationError> {
+        let competition = self.fold.train.iter().map(|row| &self.set.competition[*row]);
+        let train: Vec<LabeledBattle> = competition.chain(self.extra.iter().copied()).cloned().collect();
+        let predictor = fit(member, &train, self.unit, context)?;
+        let unseen: Vec<Battle> =
+            self.fold.held_out.iter().map(|row| self.set.competition[*row].battle.clone()).collect();
+        let predictions = predict_all(predictor.as_ref(), &unseen).map_err(|source| ValidationError::Predict {
+            member: member.name.clone(),
+            seed: self.unit.seed,
+            fold: self.unit.fold,
+            source,
+        })?;
+        let rows = self.fold.held_out.iter().copied();
+        Ok(UnitResult {
+            predictions: rows.zip(predictions.into_iter().map(Probabilities::ln)).collect(),
+            predictor: keep_predictor.then(|| predictor.saved()),
+        })
+    }
+}
+
+fn fit(
+    member: &Member,
+    train: &[LabeledBattle],
+    unit: &Unit,
+    context: &FitContext<'_>,
+) -> Result<Box<dyn Predictor>, ValidationError> {
+    let context = FitContext { seed: unit.seed, fold: unit.fold, ..*context };
+    member.learner.fit(train, &context).map_err(|source| ValidationError::Fit {
+        member: member.name.clone(),
+        seed: unit.seed,
+        fold: unit.fold,
+        source,
+    })
+}
+
+fn average_seeds(
+    set: &TrainingSet<'_>,
+    members: usize,
+    units: &[(usize, usize, Unit)],
+    results: &[UnitResult],
+    plan: &Plan<'_>,
+) -> Result<Vec<Option<Vec<Probabilities>>>, ValidationError> {
+    let mut of_seeds: Vec<Vec<Vec<Probabilities>>> = vec![vec![Vec::new(); members]; set.competition.len()];
+    for ((member, _, unit), result) in units.iter().zip(results) {
+        for (row, ln) in &result.predictions {
+            let damaged = || ValidationError::Journal(format!("the record of {unit:?} is damaged; start afresh with `--force`"));
+            let place = of_seeds.get_mut(*row).ok_or_else(damaged)?;
+            let probabilities = Probabilities::from_logits(*ln).map_err(|_| damaged())?;
+            place[*member].push(conform(probabilities, set.task));
+        }
+    }
+    let weights = vec![1.0 / plan.seeds.len() as f64; plan.seeds.len()];
+    let rows = of_seeds.into_iter().map(|row| {
+        let complete = row.iter().all(|seeds| seeds.len() == plan.seeds.len());
+        complete
+            .then(|| row.iter().map(|seeds| mean(seeds, &weights)).collect::<Option<Vec<_>>>())
+            .flatten()
+    });
+    Ok(rows.collect())
+}
+
+/// The mean over the seeds; of one seed the prediction itself, to the last bit.
+fn mean(seeds: &[Probabilities], weights: &[f64]) -> Option<Probabilities> {
+    match seeds {
+        [] => None,
+        [only] => Some(*only),
+        several => Pooling::Arithmetic.pool(several, weights).ok(),
+    }
+}
+
+/// A prediction as the task wants it: without a tie where there is none.
+fn conform(probabilities: Probabilities, task: Task) -> Probabilities {
+    match task {
+        Task::ThreeWay => probabilities,
+        Task::TwoWay => probabilities.without_tie(),
+    }
+}
+
+fn collect_predictors(
+    members: usize,
+    plan: &Plan<'_>,
+    units: &[(usize, usize, Unit)],
+    results: Vec<UnitResult>,
+) -> Vec<Vec<Vec<SavedPredictor>>> {
+    let mut predictors = vec![vec![Vec::new(); plan.folds.len()]; members];
+    for ((member, fold, _), result) in units.iter().zip(results) {
+        if let Some(predictor) = result.predictor {
+            predictors[*member][*fold].push(predictor);
+        }
+    }
+    predictors
+}
