@@ -70,6 +70,7 @@ impl Reader {
         let (decoded, upcoming) =
             rayon::join(|| decode(&path, &chunk, rows, decoder), || table.next_chunk().transpose());
         self.upcoming = upcoming;
+        self.table.recycle(chunk);
         let (mut battles, counts) = decoded?;
         self.counts.add(&counts);
         for battle in &mut battles {

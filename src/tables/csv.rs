@@ -22,7 +22,7 @@ pub(super) struct CsvFile {
 
 /// Records of one block.
 pub(super) struct CsvChunk {
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// Where each record begins and ends, without its line end.
     records: Vec<(usize, usize)>,
     columns: usize,
@@ -126,7 +126,7 @@ impl CsvChunk {
 }
 
 fn utf8<'a>(path: &Path, bytes: &'a [u8], row: u64) -> Result<&'a str, TableError> {
-    std::str::from_utf8(bytes).map_err(|error| {
+    simdutf8::compat::from_utf8(bytes).map_err(|error| {
         let (path, byte) = (path.to_owned(), error.valid_up_to() + 1);
         TableError::NotUtf8 { path, row, byte }
     })

@@ -27,7 +27,7 @@ pub struct StringArray {
 /// # Errors
 /// `JsonFault` with the position when the text is anything else.
 pub fn string_array(text: &str) -> Result<StringArray, JsonFault> {
-    let mut parser = Parser { text, position: 0, lone_surrogates: 0 };
+    let mut parser = Parser { text, position: 0, lone_surrogates: 0, scratch: String::new() };
     let mut items = Vec::new();
     parser.blanks();
     parser.expect(b'[', "`[` is missing")?;
@@ -107,8 +107,16 @@ fn without_lone_surrogates(text: &str) -> (String, u64) {
 
 /// The code unit of an escape `\uXXXX` that begins at `start`.
 fn escaped_unit(text: &str, start: usize) -> Option<u16> {
-    let digits = text.get(start..start + 6)?.strip_prefix("\\u")?;
-    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
+    let [b'\\', b'u', digits @ ..] = text.as_bytes().get(start..start + 6)? else { return None };
+    digits.iter().try_fold(0, |unit, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            b'A'..=b'F' => digit - b'A' + 10,
+            _ => return None,
+        };
+        Some(unit << 4 | u16::from(value))
+    })
 }
 
 fn is_high(unit: u16) -> bool {
@@ -123,6 +131,8 @@ struct Parser<'a> {
     text: &'a str,
     position: usize,
     lone_surrogates: u64,
+    /// Where a string with escapes is put together before it is copied at its exact length.
+    scratch: String,
 }
 
 impl Parser<'_> {
@@ -162,7 +172,7 @@ impl Parser<'_> {
     /// The rest of a string behind its opening quote.
     fn string(&mut self) -> Result<String, JsonFault> {
         let bytes = self.text.as_bytes();
-        let mut result = String::new();
+        self.scratch.clear();
         loop {
             let Some(found) = memchr::memchr2(b'"', b'\\', &bytes[self.position..]) else {
                 return Err(self.fault("a string that begins here is not closed"));
@@ -171,23 +181,22 @@ impl Parser<'_> {
             let piece = &self.text[self.position..end];
             self.position = end + 1;
             if bytes[end] == b'"' {
-                if result.is_empty() {
+                if self.scratch.is_empty() {
                     return Ok(piece.to_owned());
                 }
-                result.push_str(piece);
-                result.shrink_to_fit();
-                return Ok(result);
+                self.scratch.push_str(piece);
+                return Ok(self.scratch.as_str().to_owned());
             }
-            if result.is_empty() {
-                result.reserve(piece.len() + 64);
+            if self.scratch.capacity() == 0 {
+                self.scratch.reserve(bytes.len() - end + piece.len());
             }
-            result.push_str(piece);
-            self.escape(&mut result)?;
+            self.scratch.push_str(piece);
+            self.escape()?;
         }
     }
 
     /// One escape behind its backslash.
-    fn escape(&mut self, result: &mut String) -> Result<(), JsonFault> {
+    fn escape(&mut self) -> Result<(), JsonFault> {
         let character = match self.peek() {
             Some(b'n') => '\n',
             Some(b'"') => '"',
@@ -197,25 +206,25 @@ impl Parser<'_> {
             Some(b'r') => '\r',
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
-            Some(b'u') => return self.unicode(result),
+            Some(b'u') => return self.unicode(),
             _ => return Err(self.fault("an escape is not one that JSON knows")),
         };
         self.position += 1;
-        result.push(character);
+        self.scratch.push(character);
         Ok(())
     }
 
-    fn unicode(&mut self, result: &mut String) -> Result<(), JsonFault> {
+    fn unicode(&mut self) -> Result<(), JsonFault> {
         let start = self.position - 1;
         let unit = escaped_unit(self.text, start).ok_or_else(|| self.fault("`\\u` needs four digits"))?;
         self.position = start + 6;
-        let low = escaped_unit(self.text, self.position).filter(|low| is_high(unit) && is_low(*low));
+        let low = if is_high(unit) { escaped_unit(self.text, self.position).filter(|low| is_low(*low)) } else { None };
         let decoded = char::decode_utf16([unit].into_iter().chain(low)).next();
         if let Some(Ok(character)) = decoded {
-            result.push(character);
+            self.scratch.push(character);
             self.position += if low.is_some() { 6 } else { 0 };
         } else {
-            result.push(char::REPLACEMENT_CHARACTER);
+            self.scratch.push(char::REPLACEMENT_CHARACTER);
             self.lone_surrogates += 1;
         }
         Ok(())

@@ -155,6 +155,15 @@ impl Table {
         }))
     }
 
+    /// Gives back a chunk that is done with, so that its memory is used again.
+    pub fn recycle(&mut self, chunk: Chunk) {
+        match (&mut self.content, chunk.content) {
+            (Content::Csv(csv), ChunkContent::Csv(chunk)) => csv.blocks.recycle(chunk.bytes),
+            (Content::JsonLines(lines), ChunkContent::JsonLines(chunk)) => lines.blocks.recycle(chunk.bytes),
+            _ => {}
+        }
+    }
+
     /// How much there is to read, and in which unit: bytes, or rows of Parquet.
     ///
     /// # Errors
