@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::calibrators::{Candidate, PositionBias, PostProcessingSummary};
+
 use crate::battle::{Provenance, Task};
 
 /// Any persisted evaluation names the version of its layout.
@@ -165,51 +167,6 @@ pub struct DistanceToTruth {
     pub floor: f64,
     /// Rows whose truth is known.
     pub n: usize,
-}
-
-/// One member of a blend, or one calibrator, beside what was chosen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// Its name.
-    pub name: String,
-    /// Cross-fitted log loss.
-    pub log_loss: f64,
-    /// Cross-fitted difference to doing nothing: negative is better.
-    pub delta_log_loss: f64,
-    /// Standard error of the difference, clustered by group.
-    pub delta_standard_error: f64,
-    /// Weight in the blend, where it is a member.
-    pub weight: Option<f64>,
-    /// Whether it is what the run ships.
-    pub chosen: bool,
-}
-
-/// The test for position bias: swap-symmetric scaling against full matrix scaling.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PositionBias {
-    /// Likelihood ratio statistic, chi-square with 3 degrees of freedom if there is no bias.
-    pub statistic: f64,
-    /// Its p-value, computed with groups as the unit where rows are not independent.
-    pub p_value: f64,
-    /// Share of votes for A minus share for B.
-    pub a_minus_b: f64,
-    /// Whether the shipped calibrator gives up symmetry.
-    pub symmetry_given_up: bool,
-}
-
-/// What post-processing did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PostProcessingSummary {
-    /// The members of the blend with their weights.
-    pub members: Vec<Candidate>,
-    /// Correlation of the members' log-odds of A against B, row by row.
-    pub correlations: Vec<Vec<f64>>,
-    /// The calibrators tried.
-    pub calibrators: Vec<Candidate>,
-    /// The position bias test.
-    pub position_bias: Option<PositionBias>,
-    /// What it comes to, in one sentence, such as `calibration buys nothing here`.
-    pub verdict: String,
 }
 
 /// One evaluation of one set of predictions.
