@@ -2,20 +2,28 @@ use ndarray::Array2;
 
 use super::cholesky::Cholesky;
 use super::gram;
-use super::rows::Rows;
+use super::rows::{Rows, softmax};
 use super::transpose::Transposed;
-use crate::predictors::linear::{Form, Matrix, Outputs};
+use crate::predictors::linear::{Form, Margin, Matrix, Outputs};
 
-/// The curvature of the cross-entropy at the model without features, where it is a Kronecker product:
-/// the Gram matrix of the features times the covariance of the class indicators.
+/// The curvature of the cross-entropy at some point: for each kind of output a Gram matrix of the
+/// features times the mean covariance of the class indicators, a Kronecker product.
 ///
-/// It replaces the bound of Boehning (1992): the same cost, and exact where the fit starts.
+/// At the model without features this is exact and replaces the bound of Boehning (1992) at the same
+/// cost. Elsewhere each row counts as much as its own curvature does.
 pub(super) struct Curvature {
     grams: Vec<Gram>,
-    /// Of the covariance of the logits: unit vectors over the outputs, and their eigenvalues.
-    modes: [([f64; 3], f64); 3],
-    /// Curvature of contrast and tie logit of the swap-equivariant form.
-    single: [f64; 2],
+    classes: Modes,
+    contrast: Modes,
+    tie: Modes,
+}
+
+/// Directions in the space of the outputs, with the mean curvature of the loss along them.
+#[derive(Clone, Debug)]
+struct Modes {
+    modes: Vec<([f64; 3], f64)>,
+    /// What each row counts.
+    weights: Vec<f64>,
 }
 
 enum Gram {
@@ -23,26 +31,38 @@ enum Gram {
     Full(Array2<f64>),
     /// Mean squares of a sparse block, whose full matrix would not fit into memory.
     Diagonal(Vec<f64>),
+    /// Of a block that takes no part.
+    Unknown,
 }
 
 impl Curvature {
-    pub(super) fn new(transposed: &Transposed<'_>, rows: &Rows) -> Self {
-        let blocks = transposed.records().blocks().iter().enumerate();
-        let grams = blocks.map(|(index, block)| match (&block.matrix, transposed.by_column(index)) {
-            (Matrix::Double(matrix), _) => Gram::Full(gram::with_intercept(matrix, &rows.weights)),
-            (Matrix::Single(matrix), _) => Gram::Full(gram::with_intercept(matrix, &rows.weights)),
-            (Matrix::Sparse(_), by_column) => Gram::Diagonal(
-                by_column.map_or_else(Vec::new, |matrix| gram::diagonal(matrix, &rows.weights)),
-            ),
+    /// Of the blocks that have a finite penalty, at these margins.
+    pub(super) fn new(transposed: &Transposed<'_>, rows: &Rows, at: &[Margin], penalties: &[f64]) -> Self {
+        let p: Vec<[f64; 3]> = at.iter().map(|margin| softmax(rows.form.logits(*margin))).collect();
+        let classes = Modes::of_classes(rows, &p);
+        let contrast = Modes::single(rows, &p, |p| 0.25 * (p[0] + p[1] - (p[0] - p[1]).powi(2)));
+        let tie = Modes::single(rows, &p, |p| p[2] * (1.0 - p[2]));
+        let mut known = Self { grams: Vec::new(), classes, contrast, tie };
+        let blocks = transposed.records().blocks().iter().enumerate().zip(penalties);
+        let grams = blocks.map(|((index, block), penalty)| {
+            let weights = &known.modes(block.outputs).weights;
+            match (&block.matrix, transposed.by_column(index)) {
+                _ if penalty.is_infinite() => Gram::Unknown,
+                (Matrix::Double(matrix), _) => Gram::Full(gram::with_intercept(matrix, weights)),
+                (Matrix::Single(matrix), _) => Gram::Full(gram::with_intercept(matrix, weights)),
+                (Matrix::Sparse(_), Some(by_column)) => Gram::Diagonal(gram::diagonal(by_column, weights)),
+                (Matrix::Sparse(_), None) => Gram::Unknown,
+            }
         });
-        let p = rows.shares();
-        let covariance = std::array::from_fn(|i| {
-            std::array::from_fn(|j| if i == j { p[i] - p[i] * p[j] } else { -p[i] * p[j] })
-        });
-        Self {
-            grams: grams.collect(),
-            modes: eigen(covariance),
-            single: [0.25 * (p[0] + p[1]), p[2] * (1.0 - p[2])],
+        known.grams = grams.collect();
+        known
+    }
+
+    fn modes(&self, outputs: Outputs) -> &Modes {
+        match outputs {
+            Outputs::Classes => &self.classes,
+            Outputs::Contrast => &self.contrast,
+            Outputs::Tie => &self.tie,
         }
     }
 
@@ -51,15 +71,8 @@ impl Curvature {
         self.grams.iter().position(|gram| match gram {
             Gram::Full(matrix) => !matrix.iter().all(|value| value.is_finite()),
             Gram::Diagonal(squares) => !squares.iter().all(|value| value.is_finite()),
+            Gram::Unknown => false,
         })
-    }
-
-    fn modes_of(&self, outputs: Outputs) -> Vec<([f64; 3], f64)> {
-        match outputs {
-            Outputs::Classes => self.modes.to_vec(),
-            Outputs::Contrast => vec![([1.0, 0.0, 0.0], self.single[0])],
-            Outputs::Tie => vec![([1.0, 0.0, 0.0], self.single[1])],
-        }
     }
 
     /// The approximate inverse of the Hessian under these penalties.
@@ -75,7 +88,7 @@ impl Curvature {
             let has_intercept = !matches!(block.outputs, Outputs::Contrast);
             let takes_intercept = has_intercept && intercept_is_free && matches!(gram, Gram::Full(_));
             if penalty.is_finite() {
-                let modes = self.modes_of(block.outputs);
+                let modes = self.modes(block.outputs).modes.clone();
                 let factors = modes
                     .iter()
                     .map(|(_, eigenvalue)| Factor::new(gram, *eigenvalue, *penalty, takes_intercept))
@@ -87,11 +100,36 @@ impl Curvature {
         }
         if intercept_is_free {
             let outputs = if form == Form::Multinomial { Outputs::Classes } else { Outputs::Tie };
-            let modes = self.modes_of(outputs);
+            let modes = self.modes(outputs).modes.clone();
             let factors = modes.iter().map(|(_, eigenvalue)| Factor::intercept_alone(*eigenvalue)).collect();
             parts.push(Part { start, columns: 0, modes, factors, takes_intercept: true });
         }
         Preconditioner { parts, intercepts: start }
+    }
+}
+
+impl Modes {
+    fn of_classes(rows: &Rows, p: &[[f64; 3]]) -> Self {
+        let mut mean = [[0.0; 3]; 3];
+        for (p, weight) in p.iter().zip(&rows.weights) {
+            for i in 0..3 {
+                for j in 0..3 {
+                    mean[i][j] += weight * if i == j { p[i] * (1.0 - p[i]) } else { -p[i] * p[j] };
+                }
+            }
+        }
+        let trace = (mean[0][0] + mean[1][1] + mean[2][2]).max(f64::MIN_POSITIVE);
+        let of_row = |p: &[f64; 3]| p.iter().map(|p| p * (1.0 - p)).sum::<f64>() / trace;
+        let weights = p.iter().zip(&rows.weights).map(|(p, weight)| weight * of_row(p)).collect();
+        Self { modes: eigen(mean).to_vec(), weights }
+    }
+
+    fn single(rows: &Rows, p: &[[f64; 3]], curvature: impl Fn(&[f64; 3]) -> f64) -> Self {
+        let mut weights: Vec<f64> =
+            p.iter().zip(&rows.weights).map(|(p, weight)| weight * curvature(p)).collect();
+        let mean = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        weights.iter_mut().for_each(|weight| *weight /= mean);
+        Self { modes: vec![([1.0, 0.0, 0.0], mean)], weights }
     }
 }
 
@@ -134,6 +172,7 @@ impl Factor {
                 diagonal.extend(takes_intercept.then_some(0.0));
                 Self::Diagonal(diagonal)
             }
+            Gram::Unknown => Self::Diagonal(Vec::new()),
             Gram::Diagonal(squares) => {
                 Self::Diagonal(squares.iter().map(|square| inverse(eigenvalue * square + penalty)).collect())
             }

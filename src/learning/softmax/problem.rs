@@ -2,11 +2,14 @@ use linfa::dataset::Records;
 use ndarray::Array2;
 
 use super::SoftmaxError;
-use super::minimise::{Limits, Objective};
+use super::minimise::{Limits, Objective, Solution};
 use super::precondition::Curvature;
 use super::rows::Rows;
 use super::transpose::Transposed;
-use crate::predictors::linear::FittedSoftmax;
+use crate::predictors::linear::{FitStatus, FittedSoftmax};
+
+/// Steps before the curvature is looked at anew.
+const ROUND: usize = 30;
 
 /// Records, targets and weights, checked, with what every fit on them shares: fits under many
 /// penalties, or on many subsets of the rows, repeat none of it.
@@ -39,7 +42,8 @@ impl<'a> Problem<'a> {
             return Err(SoftmaxError::NotFinite { block });
         }
         let rows = Rows { form: records.form(), targets, weights };
-        let curvature = Curvature::new(transposed, &rows);
+        let prior = vec![rows.form.of_shares(rows.shares()); rows.targets.len()];
+        let curvature = Curvature::new(transposed, &rows, &prior, &vec![0.0; records.blocks().len()]);
         match curvature.not_finite() {
             Some(block) => Err(SoftmaxError::NotFinite { block }),
             None => Ok(Self { transposed, rows, curvature }),
@@ -66,9 +70,8 @@ impl<'a> Problem<'a> {
         let intercepts =
             start.map_or_else(|| self.rows.form.of_shares(self.rows.shares()), |model| model.intercepts);
         parameters.extend(&intercepts[self.rows.form.intercepts()]);
-        let preconditioner = self.curvature.preconditioner(self.transposed, penalties);
         let objective = Objective { transposed: self.transposed, rows: &self.rows, penalties };
-        let solution = objective.minimise(parameters, &preconditioner, Limits { tolerance, iterations });
+        let solution = self.minimise(&objective, parameters, Limits { tolerance, iterations });
 
         let mut rest = solution.parameters.as_slice();
         let weights = blocks.iter().map(|block| {
@@ -82,6 +85,24 @@ impl<'a> Problem<'a> {
         let mut intercepts = [0.0; 3];
         intercepts[self.rows.form.intercepts()].copy_from_slice(rest);
         FittedSoftmax { form: self.rows.form, weights, intercepts, report: solution.report }
+    }
+
+    /// In rounds: a fit that is not done after one has left the prior behind, and goes on with the
+    /// curvature where it is.
+    fn minimise(&self, objective: &Objective<'_>, start: Vec<f64>, limits: Limits) -> Solution {
+        let first = self.curvature.preconditioner(self.transposed, objective.penalties);
+        let round = |done: usize| Limits { iterations: ROUND.min(limits.iterations - done), ..limits };
+        let mut solution = objective.minimise(start, &first, round(0));
+        let mut done = solution.report.iterations;
+        while solution.report.status == FitStatus::OutOfIterations && done < limits.iterations {
+            let margins = objective.margins(&solution.parameters);
+            let curvature = Curvature::new(self.transposed, &self.rows, &margins, objective.penalties);
+            let here = curvature.preconditioner(self.transposed, objective.penalties);
+            solution = objective.minimise(solution.parameters, &here, round(done));
+            done += solution.report.iterations;
+        }
+        solution.report.iterations = done;
+        solution
     }
 }
 

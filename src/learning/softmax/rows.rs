@@ -100,7 +100,8 @@ impl Rows {
     }
 }
 
-fn softmax(logits: [f64; 3]) -> [f64; 3] {
+/// The probabilities of three logits.
+pub(super) fn softmax(logits: [f64; 3]) -> [f64; 3] {
     let largest = logits[0].max(logits[1]).max(logits[2]);
     let e = logits.map(|logit| (logit - largest).exp());
     // A and B first, so that exchanging them changes no bit.
