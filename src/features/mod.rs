@@ -1,9 +1,17 @@
 //! Battle -> numbers: named groups of columns, each odd or even under an exchange of the two sides.
 
+mod characters;
+mod lexical;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+pub use lexical::{Analyzer, DamagedVocabulary, Lexical, LexicalMatrices, LexicalRecipe};
+
 use crate::battle::Battle;
+
+/// Rows of a sparse matrix: compressed, columns ascending in each row.
+pub type SparseRows = sprs::CsMatI<f32, u32, usize>;
 
 /// How a column behaves when A and B are exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! The contract of everything that learns a predictor from battles, and the light recipes.
 
+pub mod softmax;
+
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 

@@ -2,6 +2,7 @@
 
 mod blend;
 mod fixed;
+pub mod linear;
 mod prior;
 mod swap_average;
 
