@@ -98,7 +98,7 @@ pub(super) fn solve(mut matrix: Vec<Vec<f64>>, right: &[f64]) -> Option<Vec<f64>
             let inner: f64 = (0..j).map(|k| matrix[i][k] * matrix[j][k]).sum();
             let rest = matrix[i][j] - inner;
             if i == j {
-                if !(rest > 1e-14 * matrix[i][i].abs()) {
+                if rest.is_nan() || rest <= 1e-14 * matrix[i][i].abs() {
                     return None;
                 }
                 matrix[i][i] = rest.sqrt();

@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::choice::{GroupFolds, choose_calibrator, simplest_within_one_standard_error};
-use super::{BlendCandidate, CalibrationError, Calibrator, CalibratorKind, fit_weights};
+use super::{
+    BlendCandidate, CalibrationError, Calibrator, CalibratorKind, MAX_TEMPERATURE, MIN_TEMPERATURE, Temperature,
+    fit_weights,
+};
 use crate::battle::{HeldOut, Probabilities, Task};
 use crate::metrics::{Columns, LN_EPSILON, log_losses};
 use crate::predictors::Pooling;
@@ -94,13 +97,16 @@ impl TryFrom<Stored> for PostProcessing {
             ));
         }
         let sum: f64 = weights.iter().sum();
-        if weights.iter().any(|weight| !(*weight >= 0.0)) || !((sum - 1.0).abs() < 1e-9) {
+        // A weight that is not a number makes the sum one too.
+        if weights.iter().any(|weight| *weight < 0.0) || sum.is_nan() || (sum - 1.0).abs() > 1e-9 {
             return Err(format!("weights `{weights:?}` are not non-negative numbers with sum 1"));
         }
-        if let Calibrator::Temperature(fitted) = &calibrator {
-            if !(fitted.temperature > 0.0 && fitted.temperature.is_finite()) {
-                return Err(format!("temperature `{}` is not a positive number", fitted.temperature));
-            }
+        if let Calibrator::Temperature(Temperature { temperature, .. }) = &calibrator
+            && !(MIN_TEMPERATURE..=MAX_TEMPERATURE).contains(temperature)
+        {
+            return Err(format!(
+                "temperature `{temperature}` is not a number in {MIN_TEMPERATURE}..{MAX_TEMPERATURE}; fit it again"
+            ));
         }
         Ok(Self { task, pooling, weights, calibrator })
     }

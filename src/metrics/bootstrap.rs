@@ -79,7 +79,8 @@ pub fn mean_interval(values: &[f64], groups: &Groups, seed: u64) -> [f64; 2] {
 }
 
 /// The quantile of ascending values with linear interpolation (NumPy's default); 0 for none.
-pub(crate) fn quantile(ascending: &[f64], probability: f64) -> f64 {
+#[must_use]
+pub fn quantile(ascending: &[f64], probability: f64) -> f64 {
     let Some(last) = ascending.len().checked_sub(1) else { return 0.0 };
     let position = probability.clamp(0.0, 1.0) * last as f64;
     let below = position.floor();

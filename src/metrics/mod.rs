@@ -27,7 +27,7 @@ mod smooth;
 pub use accuracy::{TopLabel, accuracies, top_label};
 pub use auc::{auc, auc_a_against_b};
 pub use bins::{Binning, Bins};
-pub use bootstrap::{MIN_RELIABLE_GROUPS, Resampling, bootstrap_interval, mean_interval};
+pub use bootstrap::{MIN_RELIABLE_GROUPS, Resampling, bootstrap_interval, mean_interval, quantile};
 pub use brier::brier_scores;
 pub use calibration_error::{
     CALIBRATION_BINS, calibration_error, calibration_error_debiased, classes_present,
