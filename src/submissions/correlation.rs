@@ -46,10 +46,10 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     let mut ranks = vec![0.0; values.len()];
-    for run in order.chunk_by(|a, b| values[*a] == values[*b]) {
+    for run in order.chunk_by(|a, b| values[*a].total_cmp(&values[*b]).is_eq()) {
         let first = order.partition_point(|row| values[*row].total_cmp(&values[run[0]]).is_lt());
         for row in run {
-            ranks[*row] = first as f64 + (run.len() as f64 + 1.0) / 2.0;
+            ranks[*row] = first as f64 + f64::midpoint(run.len() as f64, 1.0);
         }
     }
     ranks

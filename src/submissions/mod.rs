@@ -32,8 +32,8 @@ pub enum SubmissionError {
     #[error(
         "the predictions do not fit the expected ids: {missing} of {expected} have no prediction{}, {extra} \
          predictions belong to no expected id{}; predict the file that is submitted",
-        example(first_missing),
-        example(first_extra)
+        example(first_missing.as_ref()),
+        example(first_extra.as_ref())
     )]
     Ids {
         /// How many ids are expected.
@@ -63,8 +63,8 @@ pub enum SubmissionError {
     },
 }
 
-fn example(id: &Option<BattleId>) -> String {
-    id.as_ref().map_or_else(String::new, |id| format!(" (the first is `{id}`)"))
+fn example(id: Option<&BattleId>) -> String {
+    id.map_or_else(String::new, |id| format!(" (the first is `{id}`)"))
 }
 
 /// The least probability that is printed unless told otherwise: a row that goes wrong costs at most

@@ -1,5 +1,7 @@
 //! The likelier winner of each row.
 
+use std::cmp::Ordering;
+
 use super::csv;
 use crate::battle::{BattleId, Probabilities};
 
@@ -14,7 +16,11 @@ pub(super) fn write(rows: &[(BattleId, Probabilities)], text: &mut String) {
 /// between A and B over many rows, so that ties of the model favour no side.
 fn a_is_named(id: &BattleId, probabilities: Probabilities) -> bool {
     let [a, b, _] = probabilities.ln();
-    if a == b { blake3::hash(id.0.as_bytes()).as_bytes()[0] & 1 == 0 } else { a > b }
+    match a.total_cmp(&b) {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        Ordering::Equal => blake3::hash(id.0.as_bytes()).as_bytes()[0] & 1 == 0,
+    }
 }
 
 #[cfg(test)]

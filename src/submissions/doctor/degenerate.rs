@@ -1,7 +1,8 @@
 //! Rows whose answer is known without a model: an empty response against a real one, identical responses.
 
-use super::evidence::{Entry, Rows, tie_against_rest, z_score};
+use super::evidence::{Entry, Rows, tie_against_rest};
 use super::finding::{Findings, Row, Severity};
+use super::statistic::z_score;
 use crate::battle::Battle;
 
 /// Fewer rows than this tell nothing about a rule.

@@ -1,13 +1,10 @@
-//! Rows beside what they answer, and the one statistic of the sense checks.
+//! Rows beside what they answer.
 
 use std::collections::HashMap;
 
 use super::finding::Row;
 use super::reading::Read;
 use crate::battle::{Battle, BattleId, GroupId};
-
-/// Fewer independent groups than this cannot show a z-score that means anything.
-pub(super) const LEAST_GROUPS: usize = 20;
 
 /// Probabilities are clipped here before logarithms are taken, so that a few bold rows do not decide.
 const CLIP: f64 = 1e-3;
@@ -31,6 +28,8 @@ pub(super) struct Entry {
     pub(super) values: [f64; 3],
     /// The rows with the same prompt have the same number here.
     pub(super) group: usize,
+    /// The responses of A and B: the same text to the same prompt has the same number.
+    pub(super) responses: [usize; 2],
 }
 
 impl Entry {
@@ -54,26 +53,49 @@ pub(super) struct Rows {
 impl Rows {
     /// Picks the rows whose id is expected and whose values are probabilities.
     pub(super) fn new(read: &Read, placed: &[Option<usize>], battles: &[Option<&Battle>]) -> Self {
-        let mut groups: HashMap<String, usize> = HashMap::new();
+        let (mut groups, mut responses) = (Numbers::default(), Numbers::default());
         let mut entries = Vec::new();
         for (expected, in_file) in placed.iter().enumerate() {
             let Some(in_file) = *in_file else { continue };
             let Some(row) = read.rows.get(in_file) else { continue };
             let Some(values) = row.values().and_then(normalised) else { continue };
             let battle = battles.get(expected).copied().flatten();
-            let name = battle.map_or_else(|| row.at.id.clone(), |battle| GroupId::of_prompt(battle).0);
-            let next = groups.len();
-            let group = *groups.entry(name).or_insert(next);
-            entries.push(Entry { expected, in_file, at: row.at.clone(), values, group });
+            let prompt = battle.map_or_else(|| row.at.id.clone(), |battle| GroupId::of_prompt(battle).0);
+            let sides = [0, 1].map(|side| responses.of(response_key(&prompt, battle, side)));
+            let group = groups.of(prompt);
+            entries.push(Entry { expected, in_file, at: row.at.clone(), values, group, responses: sides });
         }
         let are_winners = read.rows.first().is_some_and(|row| row.cells.len() == 1);
-        Self { entries, n_groups: groups.len(), are_winners }
+        Self { entries, n_groups: groups.0.len(), are_winners }
     }
 
     /// The mean probabilities.
     pub(super) fn mean(&self) -> [f64; 3] {
         column_means(&self.entries.iter().map(|entry| entry.values).collect::<Vec<_>>())
     }
+}
+
+/// Numbers names from 0 as they come.
+#[derive(Default)]
+struct Numbers(HashMap<String, usize>);
+
+impl Numbers {
+    fn of(&mut self, name: String) -> usize {
+        let next = self.0.len();
+        *self.0.entry(name).or_insert(next)
+    }
+}
+
+/// What tells one response to a prompt from another; without its text the side itself.
+fn response_key(prompt: &str, battle: Option<&Battle>, side: usize) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(prompt.as_bytes());
+    let Some(battle) = battle else { return format!("{prompt} {side}") };
+    for turn in battle.turns.iter() {
+        let response = if side == 0 { &turn.response_a } else { &turn.response_b };
+        hash.update(b"\n").update(response.as_str().as_bytes());
+    }
+    hash.finalize().to_hex()[..32].to_owned()
 }
 
 fn normalised(values: [f64; 3]) -> Option<[f64; 3]> {
@@ -92,49 +114,12 @@ pub(super) fn tie_against_rest(values: [f64; 3]) -> f64 {
     values[2].max(CLIP).ln() - f64::midpoint(values[0].max(CLIP).ln(), values[1].max(CLIP).ln())
 }
 
-/// Log-probabilities with the mean of each column taken away.
-pub(super) fn centred_logarithms(rows: &[[f64; 3]]) -> Vec<[f64; 3]> {
-    centred(&rows.iter().map(|values| values.map(|p| p.max(CLIP).ln())).collect::<Vec<_>>())
-}
-
-/// Rows with the mean of each column taken away.
-pub(super) fn centred(rows: &[[f64; 3]]) -> Vec<[f64; 3]> {
-    let means = column_means(rows);
-    rows.iter().map(|values| [0, 1, 2].map(|class| values[class] - means[class])).collect()
+/// Log-probabilities, clipped.
+pub(super) fn logarithms(values: [f64; 3]) -> [f64; 3] {
+    values.map(|p| p.max(CLIP).ln())
 }
 
 fn column_means(rows: &[[f64; 3]]) -> [f64; 3] {
     let n = rows.len().max(1) as f64;
     [0, 1, 2].map(|class| rows.iter().map(|values| values[class]).sum::<f64>() / n)
-}
-
-/// How surely terms have a sum above 0: the sum over the root of the summed squares, rows of one group
-/// added up first.
-///
-/// About standard normal when the groups are independent with mean 0; with symmetric terms it exceeds x
-/// with a probability below exp(-x^2/2) however heavy their tails (Efron 1969, "Student's t-test under
-/// symmetry conditions").
-pub(super) fn z_score(terms: &[f64], groups: &[usize]) -> f64 {
-    let mut sums = vec![0.0; groups.iter().max().map_or(0, |largest| largest + 1)];
-    for (term, group) in terms.iter().zip(groups) {
-        sums[*group] += term;
-    }
-    let squares: f64 = sums.iter().map(|sum| sum * sum).sum();
-    // Below this the columns are constant and what is left is rounding.
-    if squares < 1e-18 { 0.0 } else { sums.iter().sum::<f64>() / squares.sqrt() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_of_one_group_count_once() {
-        let terms = [1.0; 100];
-        let own: Vec<usize> = (0..100).collect();
-        assert!((z_score(&terms, &own) - 10.0).abs() < 1e-12);
-        assert!((z_score(&terms, &[0; 100]) - 1.0).abs() < 1e-12);
-        assert!(z_score(&[0.0; 5], &[0, 1, 2, 3, 4]).abs() < f64::EPSILON);
-        assert!(z_score(&[], &[]).abs() < f64::EPSILON);
-    }
 }

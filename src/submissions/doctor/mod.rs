@@ -12,6 +12,7 @@ mod ids;
 mod numbers;
 mod reading;
 mod sense;
+mod statistic;
 mod swapped;
 mod winners;
 

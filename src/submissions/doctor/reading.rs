@@ -47,7 +47,7 @@ pub(super) fn detect(case: &Case) -> SubmissionFormat {
 pub(super) fn read(bytes: &[u8], format: SubmissionFormat, findings: &mut Findings) -> Read {
     if let Err(error) = std::str::from_utf8(bytes) {
         let offset = error.valid_up_to();
-        let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = bytes[..offset].split(|byte| *byte == b'\n').count();
         let message = format!("byte {offset} (line {line}) is not UTF-8; save the file as UTF-8");
         findings.file(Severity::Error, "not-utf8", message);
     }

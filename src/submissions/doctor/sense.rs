@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::evidence::{self, Entry, LEAST_GROUPS, Rows, centred, centred_logarithms, z_score};
+use super::evidence::{self, Entry, Rows};
 use super::finding::{Findings, Row, Severity};
+use super::statistic::{LEAST_PROMPTS, Pair, View, views};
 use super::{Agreement, Reference};
 use crate::battle::BattleId;
 use crate::submissions::correlation::{interval, pearson};
@@ -57,12 +58,6 @@ fn uniform(rows: &Rows, findings: &mut Findings) {
     }
 }
 
-/// A row that both predict.
-struct Pair<'a> {
-    ours: &'a Entry,
-    theirs: [f64; 3],
-}
-
 /// Compares with the reference.
 pub(super) fn against(
     rows: &Rows,
@@ -89,22 +84,21 @@ pub(super) fn against(
     if let Some(shares) = reference.class_shares {
         class_shares(rows, shares, findings);
     }
-    if rows.n_groups < LEAST_GROUPS {
+    let mut in_order: Vec<&Pair> = pairs.iter().collect();
+    let here = views(&in_order);
+    if here.is_empty() {
         let message = format!(
-            "{} rows on {} prompts are too few to tell exchanged columns or shifted rows from chance; {LEAST_GROUPS} \
-             prompts are needed",
+            "{} rows on {} prompts are too few to tell exchanged columns or shifted rows from chance; \
+             {LEAST_PROMPTS} prompts are enough",
             rows.entries.len(),
             rows.n_groups
         );
         findings.file(Severity::Note, "sense-unchecked", message);
-    } else {
-        exchanged(&pairs, findings);
-        shifted(pairs.iter().collect(), findings);
-        let mut in_file: Vec<&Pair> = pairs.iter().collect();
-        in_file.sort_by_key(|pair| pair.ours.in_file);
-        if !pairs.iter().map(|pair| pair.ours.in_file).is_sorted() {
-            shifted(in_file, findings);
-        }
+    }
+    exchanged(&here, findings);
+    if !shifted(&here, findings) && !in_order.is_sorted_by_key(|pair| pair.ours.in_file) {
+        in_order.sort_by_key(|pair| pair.ours.in_file);
+        shifted(&views(&in_order), findings);
     }
     agreement(&pairs, rows, reference, findings)
 }
@@ -119,58 +113,52 @@ const PERMUTATIONS: [([usize; 3], &str); 5] = [
 ];
 
 /// Whether the columns in another order follow the reference better than as they are.
-fn exchanged(pairs: &[Pair], findings: &mut Findings) {
-    let (logarithms, reference, groups) = columns(pairs.iter());
-    let best = PERMUTATIONS
-        .iter()
-        .map(|(permutation, name)| {
-            let gain = |row: usize| -> f64 {
-                (0..3)
-                    .map(|k| reference[row][k] * (logarithms[row][permutation[k]] - logarithms[row][k]))
-                    .sum()
-            };
-            let terms: Vec<f64> = (0..pairs.len()).map(gain).collect();
-            (terms.iter().sum::<f64>(), z_score(&terms, &groups), name)
-        })
-        .filter(|(_, z, _)| *z >= SURE)
-        .max_by(|one, other| one.0.total_cmp(&other.0));
+fn exchanged(views: &[View], findings: &mut Findings) {
+    let mut best: Option<(f64, f64, &str)> = None;
+    for view in views {
+        for (permutation, name) in PERMUTATIONS {
+            let terms: Vec<f64> = (0..view.ours.len()).map(|row| gain(view, row, permutation)).collect();
+            let (total, z) = (terms.iter().sum::<f64>(), view.z_score(&terms, 0));
+            if z >= SURE && best.is_none_or(|(largest, ..)| total > largest) {
+                best = Some((total, z, name));
+            }
+        }
+    }
     if let Some((_, z, name)) = best {
         let message = format!("{name}: so the file follows the reference clearly better (z = {z:.1})");
         findings.file(Severity::Error, "columns-exchanged", message);
     }
 }
 
-/// Whether the row above or below follows the reference better than the row itself.
-fn shifted(pairs: Vec<&Pair>, findings: &mut Findings) {
-    let (logarithms, reference, groups) = columns(pairs.iter().copied());
-    let fit =
-        |row: usize, other: usize| -> f64 { (0..3).map(|k| reference[row][k] * logarithms[other][k]).sum() };
-    let inner = 1..pairs.len().saturating_sub(1);
-    let inner_groups: Vec<usize> = inner.clone().map(|row| groups[row]).collect();
-    for (step, whose) in [(2, "the id before it"), (0, "the id after it")] {
-        let here: Vec<f64> = inner.clone().map(|row| fit(row, row)).collect();
-        let there: Vec<f64> = inner.clone().map(|row| fit(row, row + step - 1)).collect();
-        let gain: Vec<f64> = there.iter().zip(&here).map(|(there, here)| there - here).collect();
-        let (z, z_gain) = (z_score(&there, &inner_groups), z_score(&gain, &inner_groups));
-        if z >= SURE && z_gain >= LIKELY {
-            let message = format!(
-                "each id holds the prediction of {whose}: rows are shifted by one (z = {z:.1}; against the rows as \
-                 they stand z = {z_gain:.1})"
-            );
-            findings.file(Severity::Error, "rows-shifted", message);
-            return;
-        }
-    }
+/// By how much a row follows the reference better with its columns in another order.
+fn gain(view: &View, row: usize, permutation: [usize; 3]) -> f64 {
+    let (ours, theirs) = (view.ours[row], view.theirs[row]);
+    (0..3).map(|class| theirs[class] * (ours[permutation[class]] - ours[class])).sum()
 }
 
-fn columns<'a>(pairs: impl Iterator<Item = &'a Pair<'a>>) -> (Vec<[f64; 3]>, Vec<[f64; 3]>, Vec<usize>) {
-    let (mut ours, mut theirs, mut groups) = (Vec::new(), Vec::new(), Vec::new());
-    for pair in pairs {
-        ours.push(pair.ours.values);
-        theirs.push(pair.theirs);
-        groups.push(pair.ours.group);
+/// Whether the row above or below follows the reference better than the row itself.
+fn shifted(views: &[View], findings: &mut Findings) -> bool {
+    for view in views {
+        let fit = |row: usize, other: usize| -> f64 {
+            (0..3).map(|class| view.theirs[row][class] * view.ours[other][class]).sum()
+        };
+        let inner = 1..view.ours.len().saturating_sub(1);
+        let here: Vec<f64> = inner.clone().map(|row| fit(row, row)).collect();
+        for (step, whose) in [(2, "before"), (0, "after")] {
+            let there: Vec<f64> = inner.clone().map(|row| fit(row, row + step - 1)).collect();
+            let better: Vec<f64> = there.iter().zip(&here).map(|(there, here)| there - here).collect();
+            let (z, z_better) = (view.z_score(&there, 1), view.z_score(&better, 1));
+            if z >= SURE && z_better >= LIKELY {
+                let message = format!(
+                    "each id holds the prediction of the id {whose} it: rows are shifted by one (z = {z:.1}; against \
+                     the rows as they stand z = {z_better:.1})"
+                );
+                findings.file(Severity::Error, "rows-shifted", message);
+                return true;
+            }
+        }
     }
-    (centred_logarithms(&ours), centred(&theirs), groups)
+    false
 }
 
 /// Whether the mean prediction is further from the training shares than chance and a modest drift explain.

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::evidence::{LEAST_GROUPS, Rows, z_score};
+use super::evidence::Rows;
 use super::finding::{Findings, Row, Severity};
 use super::reading::{Read, ReadRow};
+use super::statistic::{LEAST_PROMPTS, z_score};
 use crate::battle::BattleId;
 use crate::submissions::correlation::pearson;
 
@@ -45,7 +46,7 @@ fn report(pairs: &[(f64, f64)], mut apart: Vec<(f64, Row)>, groups: &[usize], fi
     let (mean_straight, mean_back) = (mean(&straight), mean(&back));
     let opposed: Vec<f64> = pairs.iter().map(|(x, y)| -(x - mean_straight) * (y - mean_back)).collect();
     let distinct = groups.iter().collect::<std::collections::BTreeSet<_>>().len();
-    if distinct >= LEAST_GROUPS && z_score(&opposed, groups) >= SURE {
+    if distinct >= LEAST_PROMPTS && z_score(&opposed, groups) >= SURE {
         let message = "the predictions of the swapped battles agree with these only when their columns are not \
                        exchanged: one of the two files was exchanged twice, or not at all";
         findings.file(Severity::Error, "swap-opposed", message.to_owned());
