@@ -1,1 +1,20 @@
-//! (being built)
+//! Tables in files: CSV, JSON lines and Parquet read as rows of cells, one chunk at a time; predictions
+//! and folds as whole small files.
+//!
+//! Row numbers in messages are 1-based and count the rows of data, not the header and not blank lines.
+
+mod blocks;
+mod cell;
+mod csv;
+mod error;
+pub mod folds;
+mod json_lines;
+mod json_text;
+mod parquet;
+pub mod predictions;
+mod table;
+
+pub use cell::{Cell, Row};
+pub use error::TableError;
+pub use json_text::{JsonFault, StringArray, string_array, value as json_value};
+pub use table::{Chunk, Kind, Table};
