@@ -1,1 +1,4 @@
 //! See each file.
+
+mod check;
+mod log;

@@ -1,2 +1,4 @@
 //! See each file.
 mod splits;
+
+mod submissions;
