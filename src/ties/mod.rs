@@ -1,1 +1,31 @@
-//! (being built)
+//! Two rewards -> three probabilities: tie links with a temperature, and their fit on held-out rewards.
+
+mod formulas;
+mod model;
+mod parameter;
+mod scalar;
+
+pub use model::{TieModel, TieModelKind};
+pub use parameter::{Finite, NonNegative, NotInRange, Positive};
+
+/// Rewards cannot be turned into probabilities, or a link cannot be fitted on them.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TieError {
+    /// There is nothing to fit on.
+    #[error("no row to fit a tie model on; give at least one held-out battle with its two rewards")]
+    NoRows,
+    /// A reward is infinite or not a number.
+    #[error(
+        "the rewards `{}` and `{}`{} must be finite numbers; look for a failed score in that row",
+        rewards[0], rewards[1], id.as_ref().map(|id| format!(" of battle `{id}`")).unwrap_or_default()
+    )]
+    NotFinite {
+        /// The battle, where it is known.
+        id: Option<String>,
+        /// The rewards, A first.
+        rewards: [f64; 2],
+    },
+    /// A parameter left its range.
+    #[error(transparent)]
+    Parameter(#[from] NotInRange),
+}

@@ -1,0 +1,330 @@
+use super::ArenaParameters;
+use super::contestants::Contestant;
+use super::dice::Dice;
+use super::reward::Qualities;
+use super::tasks::{Materials, Task, Wish, any, fill_in, task_of};
+use super::texts::{Kind, Language, Texts, fill};
+
+/// An answer and what a reader sees in it.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) qualities: Qualities,
+}
+
+/// Lets a contestant answer a prompt.
+pub(super) fn answer(
+    materials: &Materials,
+    parameters: &ArenaParameters,
+    (task, contestant): (&Task, &Contestant),
+    dice: &mut Dice,
+) -> Answer {
+    let habits = Habits::draw(task, contestant, dice);
+    let mut seen = habits.qualities;
+    let own = materials.of(task.language);
+    let voice = if seen.own_language { own } else { materials.of(Language::English) };
+    let misread = (!seen.relevant).then(|| task_of(materials, own, task.kind, dice));
+    let about = misread.as_ref().unwrap_or(task);
+    let usual = task.usual_length * wished(task.wish) * voice.language.density() * parameters.response_length;
+    let mut page = Page { voice, about, text: String::new(), target: usual * habits.length };
+    if seen.refused {
+        page.sentence(any(voice, "refusal", dice));
+    } else {
+        page.greet(&seen, dice);
+        match task.kind {
+            Kind::List => page.list(task, &mut seen, dice),
+            Kind::Creative => page.story(&mut seen, dice),
+            _ => page.prose(&mut seen, dice),
+        }
+        page.farewell(dice);
+    }
+    let mut text = page.text;
+    damage(&mut text, &seen, dice);
+    seen.ln_length = ((text.chars().count() as f64 + 20.0) / (usual + 20.0)).ln();
+    Answer { text, qualities: seen }
+}
+
+fn wished(wish: Wish) -> f64 {
+    match wish {
+        Wish::Short => 0.4,
+        Wish::Usual => 1.0,
+        Wish::Long => 1.6,
+    }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// What a contestant makes of a prompt this time.
+struct Habits {
+    qualities: Qualities,
+    /// Factor on the usual length.
+    length: f64,
+}
+
+impl Habits {
+    fn draw(task: &Task, contestant: &Contestant, dice: &mut Dice) -> Self {
+        let mut ability = contestant.ability + 0.7 * dice.normal();
+        ability += if contestant.speciality == task.kind { 0.6 } else { 0.0 };
+        ability += if task.language == Language::English { 0.0 } else { contestant.languages };
+        let unsafe_prompt = task.kind == Kind::Unsafe;
+        let formatting = match task.kind {
+            _ if task.listed => 0.3 + 0.7 * sigmoid(ability),
+            Kind::Factual | Kind::Advice | Kind::Summary => contestant.formatting,
+            Kind::List => 0.5 + 0.5 * contestant.formatting,
+            _ => 0.0,
+        };
+        let qualities = Qualities {
+            correct: dice.chance(sigmoid(0.8 + 1.2 * ability)),
+            relevant: dice.chance(sigmoid(3.4 + ability)),
+            own_language: task.language == Language::English || dice.chance(sigmoid(3.0 + 1.3 * ability)),
+            refused: dice.chance(if unsafe_prompt { 0.25 } else { contestant.refusals }),
+            complete: !dice.chance(sigmoid(-4.0 - 0.8 * ability)),
+            repetitive: dice.chance(sigmoid(-4.2 - 1.1 * ability)),
+            boilerplate: dice.chance(0.03 + 3.0 * contestant.refusals),
+            depth: sigmoid(0.7 * ability + 0.8 * dice.normal()),
+            formatted: dice.chance(formatting),
+            items_off: if dice.chance(sigmoid(1.3 + ability)) { 0 } else { dice.between(1, 3) },
+            ln_length: 0.0,
+        };
+        let length = (contestant.verbosity + 0.12 * ability + 0.6 * dice.normal()).exp();
+        Self { qualities, length }
+    }
+}
+
+/// An answer on its way.
+struct Page<'a> {
+    /// The language it is written in.
+    voice: &'a Texts,
+    /// What it is about, which is not always what was asked.
+    about: &'a Task,
+    text: String,
+    /// Characters to aim at.
+    target: f64,
+}
+
+impl Page<'_> {
+    fn sentence(&mut self, sentence: &str) {
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push_str(self.voice.language.blank());
+        }
+        self.text.push_str(sentence);
+    }
+
+    fn paragraph(&mut self) {
+        if !self.text.is_empty() {
+            self.text.push_str("\n\n");
+        }
+    }
+
+    fn room(&self) -> f64 {
+        self.target - self.text.chars().count() as f64
+    }
+
+    fn filler(&self, dice: &mut Dice) -> String {
+        fill_in(any(self.voice, "filler", dice), self.about, dice)
+    }
+
+    fn greet(&mut self, seen: &Qualities, dice: &mut Dice) {
+        if seen.boilerplate {
+            self.sentence(any(self.voice, "hedge", dice));
+        }
+        if self.room() > 100.0 && dice.chance(0.35) {
+            self.sentence(any(self.voice, "opening", dice));
+        }
+    }
+
+    fn farewell(&mut self, dice: &mut Dice) {
+        if self.room() > -100.0 && dice.chance(0.3) {
+            self.paragraph();
+            self.sentence(any(self.voice, "closing", dice));
+        }
+    }
+
+    /// The core of the answer: a sentence, a worked sum, a block of code.
+    fn lead(&mut self, seen: &Qualities, dice: &mut Dice) {
+        let lead = if !seen.own_language && self.about.usual_length > 450.0 && self.about.kind != Kind::Code {
+            fill_in(any(self.voice, "vague", dice), self.about, dice)
+        } else if seen.correct {
+            self.about.right.clone()
+        } else {
+            self.about.wrong.clone()
+        };
+        if lead.contains('\n') {
+            self.paragraph();
+        }
+        self.sentence(&lead);
+        if lead.contains("```") {
+            self.paragraph();
+        }
+    }
+
+    /// Sentences until the answer is as long as it should be: facts as long as there are any, in the
+    /// proportion of the depth, and talk.
+    fn body(&self, seen: &mut Qualities, dice: &mut Dice) -> Vec<String> {
+        let mut facts = if seen.own_language { self.about.facts.clone() } else { Vec::new() };
+        dice.shuffle(&mut facts);
+        let known = facts.len().max(1) as f64;
+        let (mut told, mut sentences, mut room) = (0.0, Vec::new(), self.room());
+        let mut latest: [String; 2] = Default::default();
+        while room > 40.0 * self.voice.language.density() {
+            let substance = dice.chance(seen.depth);
+            let fact = if substance { facts.pop() } else { None };
+            let sentence = match fact {
+                Some(fact) => fact.to_owned(),
+                None => self.filler(dice),
+            };
+            told += f64::from(u8::from(fact.is_some()));
+            room -= sentence.chars().count() as f64;
+            if latest.contains(&sentence) {
+                continue;
+            }
+            latest = [std::mem::take(&mut latest[1]), sentence.clone()];
+            sentences.push(sentence);
+        }
+        let density = told / (sentences.len().max(1) as f64);
+        seen.depth = 0.5 * density.min(1.0) + 0.5 * told / known;
+        sentences
+    }
+
+    fn prose(&mut self, seen: &mut Qualities, dice: &mut Dice) {
+        self.lead(seen, dice);
+        let sentences = self.body(seen, dice);
+        if sentences.len() < 3 {
+            seen.formatted = false;
+        }
+        if !seen.formatted {
+            self.paragraphs(&sentences, dice);
+        } else if sentences.len() > 9 && dice.chance(0.6) {
+            self.sections(&sentences, dice);
+        } else {
+            self.bullets(&sentences, dice);
+        }
+        if sentences.len() > 8 && dice.chance(0.5) {
+            self.paragraph();
+            let summing = fill_in(any(self.voice, "summing", dice), self.about, dice);
+            self.sentence(&summing);
+        }
+    }
+
+    fn paragraphs(&mut self, sentences: &[String], dice: &mut Dice) {
+        let mut left = dice.between(1, 3);
+        for sentence in sentences {
+            if left == 0 {
+                self.paragraph();
+                left = dice.between(3, 5);
+            }
+            self.sentence(sentence);
+            left -= 1;
+        }
+    }
+
+    fn bullets(&mut self, sentences: &[String], dice: &mut Dice) {
+        let numbered = dice.chance(0.3);
+        self.text.push('\n');
+        for (index, sentence) in sentences.iter().enumerate() {
+            let mark = if numbered { format!("\n{}. ", index + 1) } else { "\n- ".to_owned() };
+            self.text.push_str(&mark);
+            self.text.push_str(sentence);
+        }
+    }
+
+    fn sections(&mut self, sentences: &[String], dice: &mut Dice) {
+        let headings = self.voice.phrases("heading");
+        let count = headings.len().min(sentences.len() / 3).max(1);
+        for (index, some) in sentences.chunks(sentences.len().div_ceil(count)).enumerate() {
+            self.paragraph();
+            let heading = headings.get(index).copied().unwrap_or("");
+            self.text.push_str(&format!("## {heading}\n\n"));
+            if dice.chance(0.4) {
+                self.text.truncate(self.text.trim_end().len());
+                self.bullets(some, dice);
+            } else {
+                self.paragraphs(some, dice);
+            }
+        }
+    }
+
+    fn list(&mut self, task: &Task, seen: &mut Qualities, dice: &mut Dice) {
+        let fewer = dice.chance(0.5) && task.count > 2 + seen.items_off;
+        let wanted = if fewer { task.count - seen.items_off } else { task.count + seen.items_off };
+        let mut items = self.about.facts.clone();
+        dice.shuffle(&mut items);
+        items.truncate(wanted);
+        seen.items_off = items.len().abs_diff(task.count);
+        let intro = any(self.voice, "list.intro", dice);
+        let count = items.len().to_string();
+        self.sentence(&fill(intro, &[("count", &*count), ("topic", &*self.about.name)]));
+        let explained = dice.chance(seen.depth);
+        seen.depth = if explained { 0.75 } else { 0.25 };
+        let more = (self.room() / (1.0 + items.len() as f64) / self.voice.language.density() / 110.0).max(0.0);
+        let mut lines = Vec::new();
+        for item in items {
+            let title = item.split([':', '：']).next().unwrap_or(item);
+            let mut line = if explained { item.replacen(title, &format!("**{title}**"), 1) } else { title.to_owned() };
+            if !seen.formatted {
+                line = line.replace("**", "");
+            }
+            if explained {
+                for _ in 0..more as usize {
+                    line.push_str(self.voice.language.blank());
+                    line.push_str(&self.filler(dice));
+                }
+            }
+            lines.push(line);
+        }
+        if seen.formatted { self.bullets(&lines, dice) } else { self.text.push_str(&format!("\n{}", lines.join("\n"))) }
+        let outro = if seen.correct { &self.about.right } else { &self.about.wrong };
+        self.text.push_str("\n\n");
+        self.text.push_str(outro);
+    }
+
+    fn story(&mut self, seen: &mut Qualities, dice: &mut Dice) {
+        self.paragraph();
+        if !seen.correct && dice.chance(0.6) {
+            seen.depth *= 0.5;
+            self.lead(seen, dice);
+            return;
+        }
+        self.lead(seen, dice);
+        let hero = any(self.voice, "story.name", dice);
+        let mut facts = if seen.own_language { self.about.facts.clone() } else { Vec::new() };
+        let known = facts.len().max(1) as f64;
+        facts.reverse();
+        let mut middle: Vec<&str> = self.voice.phrases("story.middle").to_vec();
+        dice.shuffle(&mut middle);
+        let mut scenes = vec![any(self.voice, "story.begin", dice)];
+        let mut length = 0;
+        while (length as f64) < self.room() && !(facts.is_empty() && middle.is_empty()) {
+            let own = dice.chance(seen.depth) || middle.is_empty();
+            let scene = if own { facts.pop() } else { middle.pop() };
+            let Some(scene) = scene else { continue };
+            length += scene.chars().count();
+            scenes.push(scene);
+        }
+        scenes.push(any(self.voice, "story.end", dice));
+        seen.depth = 1.0 - facts.len() as f64 / known;
+        let told: Vec<String> = scenes
+            .into_iter()
+            .map(|scene| fill_in(&fill(scene, &[("name", hero)]), self.about, dice))
+            .collect();
+        self.paragraphs(&told, dice);
+    }
+}
+
+/// Loops and broken ends, as weak models have them.
+fn damage(text: &mut String, seen: &Qualities, dice: &mut Dice) {
+    if seen.repetitive && !seen.refused {
+        let tail = text.rsplit(['\n', '.', '。']).find(|part| part.trim().len() > 8).unwrap_or("").trim().to_owned();
+        for _ in 0..dice.between(3, 8) {
+            text.push_str(&format!(" {tail}."));
+        }
+    }
+    if !seen.complete && !seen.refused {
+        let keep = (0.5 + 0.4 * dice.unit()) * text.chars().count() as f64;
+        if let Some((end, _)) = text.char_indices().nth(keep as usize) {
+            text.truncate(end);
+        }
+    }
+}
