@@ -1,6 +1,29 @@
 //! Everything that a report says, as plain serialisable data: `reports` renders it and computes nothing.
 
+mod compare;
+mod evaluate;
+mod floor;
+mod language;
+mod prior;
+mod reliability;
+mod scores;
+mod slicing;
+mod tallies;
+mod worst;
+
 use serde::{Deserialize, Serialize};
+
+pub use compare::compare;
+pub use evaluate::{Baseline, EvaluationRequest, evaluate};
+pub use floor::{distance_to_truth, floor_of_votes};
+pub use prior::prior_predictions;
+pub use reliability::reliability;
+pub use scores::scores;
+pub use slicing::slicings;
+pub use tallies::{confidence_histogram, confusion};
+pub use worst::worst_rows;
+
+pub use crate::calibrators::{Candidate, PositionBias, PostProcessingSummary};
 
 use crate::battle::{Provenance, Task};
 
@@ -10,8 +33,35 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Low and high end of a 95 % interval.
 pub type Interval = [f64; 2];
 
+/// Predictions could not be evaluated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError {
+    /// There is nothing to score.
+    #[error("no row to score")]
+    NoRows,
+    /// Two sets of predictions are not of the same rows.
+    #[error(
+        "{what} is not of the same rows: {missing} ids of {expected} are missing and {extra} are extra, such as `{example}`"
+    )]
+    OtherRows {
+        /// What does not fit, such as ``baseline `q.csv` ``.
+        what: String,
+        /// How many rows are scored.
+        expected: usize,
+        /// How many of them it lacks.
+        missing: usize,
+        /// How many rows it has that are not scored.
+        extra: usize,
+        /// One of those ids.
+        example: String,
+    },
+    /// The recalibration that splits the log loss failed.
+    #[error(transparent)]
+    Calibration(#[from] crate::calibrators::CalibrationError),
+}
+
 /// The metrics of one set of predictions. Log losses in nats.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Rows.
     pub n: usize,
@@ -25,10 +75,20 @@ pub struct Scores {
     pub log_loss_interval: Interval,
     /// Log loss of the class prior: fitted out of fold where there are folds, else the shares of the rows.
     pub prior_log_loss: f64,
+    /// Our log loss minus the prior's: negative is better.
+    pub delta_to_prior: f64,
+    /// Its 95 % interval, groups resampled.
+    pub delta_to_prior_interval: Interval,
+    /// The smallest true difference to the prior that these rows would show with 80 % power.
+    pub minimum_detectable_effect_to_prior: f64,
     /// Mean Brier score, summed over the three classes: 0..2.
     pub brier: f64,
-    /// Share of rows whose most probable class is the (largest) target.
+    /// Share of rows whose most probable class is the target; of a soft target its share of that class.
     pub accuracy: f64,
+    /// Area under the ROC curve of A against B, where both ever won.
+    pub auc_a_against_b: Option<f64>,
+    /// Mean entropy of the predictions: the log loss that they expect of themselves.
+    pub entropy: f64,
     /// Expected calibration error of the top label, 15 equal-width bins.
     pub ece_top_label: f64,
     /// The same with equal-mass bins.
@@ -47,15 +107,18 @@ pub struct Scores {
     /// See `ece_top_label_if_perfect`.
     pub ece_classwise_if_perfect: f64,
     /// See `ece_top_label_if_perfect`.
+    pub calibration_error_debiased_if_perfect: f64,
+    /// See `ece_top_label_if_perfect`.
     pub ece_smooth_if_perfect: f64,
-    /// What cross-fitted recalibration would gain (nats); the rest of the log loss is refinement.
+    /// What cross-fitted swap-symmetric recalibration would gain (nats); the rest of the log loss is
+    /// refinement. Slightly below 0 where recalibration buys nothing.
     pub calibration_loss: f64,
     /// Log loss after cross-fitted recalibration.
     pub refinement_loss: f64,
     /// The temperature that fits these rows best; 1 is calibrated, above 1 is overconfident.
     pub temperature: f64,
-    /// The smallest true difference that a paired comparison on these rows would show with 80 % power.
-    pub minimum_detectable_effect: f64,
+    /// Whether that temperature lies at an end of its range, so that the rows do not determine it.
+    pub temperature_at_bound: bool,
 }
 
 /// A paired comparison with other predictions on the same rows.
@@ -71,6 +134,8 @@ pub struct Comparison {
     pub delta_standard_error: f64,
     /// Its 95 % interval, groups resampled.
     pub delta_interval: Interval,
+    /// The two-sided p-value of no difference, by Student's t over groups.
+    pub delta_p_value: f64,
     /// The smallest true difference that this comparison would show with 80 % power.
     pub minimum_detectable_effect: f64,
 }
@@ -165,51 +230,6 @@ pub struct DistanceToTruth {
     pub floor: f64,
     /// Rows whose truth is known.
     pub n: usize,
-}
-
-/// One member of a blend, or one calibrator, beside what was chosen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// Its name.
-    pub name: String,
-    /// Cross-fitted log loss.
-    pub log_loss: f64,
-    /// Cross-fitted difference to doing nothing: negative is better.
-    pub delta_log_loss: f64,
-    /// Standard error of the difference, clustered by group.
-    pub delta_standard_error: f64,
-    /// Weight in the blend, where it is a member.
-    pub weight: Option<f64>,
-    /// Whether it is what the run ships.
-    pub chosen: bool,
-}
-
-/// The test for position bias: swap-symmetric scaling against full matrix scaling.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PositionBias {
-    /// Likelihood ratio statistic, chi-square with 3 degrees of freedom if there is no bias.
-    pub statistic: f64,
-    /// Its p-value, computed with groups as the unit where rows are not independent.
-    pub p_value: f64,
-    /// Share of votes for A minus share for B.
-    pub a_minus_b: f64,
-    /// Whether the shipped calibrator gives up symmetry.
-    pub symmetry_given_up: bool,
-}
-
-/// What post-processing did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PostProcessingSummary {
-    /// The members of the blend with their weights.
-    pub members: Vec<Candidate>,
-    /// Correlation of the members' log-odds of A against B, row by row.
-    pub correlations: Vec<Vec<f64>>,
-    /// The calibrators tried.
-    pub calibrators: Vec<Candidate>,
-    /// The position bias test.
-    pub position_bias: Option<PositionBias>,
-    /// What it comes to, in one sentence, such as `calibration buys nothing here`.
-    pub verdict: String,
 }
 
 /// One evaluation of one set of predictions.
