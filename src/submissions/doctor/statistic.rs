@@ -9,10 +9,10 @@ use super::evidence::{Entry, logarithms};
 pub(super) const LEAST_PROMPTS: usize = 20;
 
 /// Fewer different responses than this cannot either.
-const LEAST_RESPONSES: usize = 60;
+const LEAST_RESPONSES: usize = 40;
 
 /// A prompt with fewer rows than this has no mean of its own.
-const LEAST_ROWS: usize = 30;
+const LEAST_ROWS: usize = 8;
 
 /// A row that the file and the reference both predict.
 pub(super) struct Pair<'a> {
