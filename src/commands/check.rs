@@ -7,7 +7,9 @@ use anyhow::Context;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 
-use super::{BadInput, Console, OrBadInput};
+use super::{BadInput, Console, OrBadInput, submit};
+use crate::battle::Battle;
+use crate::run_dir::RunDir;
 use crate::sources::{self, ReadOptions};
 use crate::submissions::doctor::{self, Case, Diagnosis, Finding, Reference, Row, Severity};
 use crate::tables::predictions;
@@ -28,9 +30,9 @@ pub struct Args {
     /// The competition's sample submission: its ids are then the expected ones
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
-    /// Predictions of a cheap run on the same test file: a CSV
+    /// A cheap run that predicts the same test file, or a CSV of its predictions
     #[arg(long, value_name = "RUN")]
-    reference: Option<PathBuf>,
+    reference: Option<String>,
     /// Predictions for the same battles with A and B exchanged, in the form of the submission
     #[arg(long, value_name = "FILE")]
     swapped: Option<PathBuf>,
@@ -49,7 +51,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let swapped = args.swapped.as_deref().map(bytes).transpose()?;
     let test = sources::read_battles(&args.test, &ReadOptions::default(), console.progress().as_ref())
         .or_bad_input()?;
-    let reference = args.reference.as_deref().map(read_reference).transpose()?;
+    let reference = args.reference.as_deref().map(|name| read_reference(name, &test.rows, console)).transpose()?;
     let diagnosis = doctor::check(&Case {
         submission: &submission,
         format: None,
@@ -67,14 +69,14 @@ fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read `{}`", path.display())).or_bad_input()
 }
 
-fn read_reference(path: &Path) -> anyhow::Result<Reference> {
-    if path.is_dir() {
-        let message =
-            format!("`{}` is a folder; give a CSV of predictions for the same test file", path.display());
-        return Err(BadInput(message).into());
+/// A CSV of predictions, else a finished run that predicts the battles now.
+fn read_reference(name: &str, battles: &[Battle], console: &Console) -> anyhow::Result<Reference> {
+    let path = Path::new(name);
+    if path.is_file() {
+        let predictions = predictions::read(path).or_bad_input()?;
+        return Ok(Reference { name: name.to_owned(), predictions, class_shares: None });
     }
-    let predictions = predictions::read(path).or_bad_input()?;
-    Ok(Reference { name: path.display().to_string(), predictions, class_shares: None })
+    submit::reference_of(&RunDir::open(name).or_bad_input()?, battles, console)
 }
 
 /// Fails when there is an error, so that scripts stop before they submit.

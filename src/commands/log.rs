@@ -1,6 +1,6 @@
 //! `tiebreak log`: the log of experiments and leaderboard scores.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ArgGroup;
@@ -9,7 +9,14 @@ use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
 use super::{BadInput, Console, OrBadInput};
+use crate::battle::Task;
+use crate::evaluation::Evaluation;
+use crate::manifest::Manifest;
+use crate::run_dir::RunDir;
 use crate::submissions::log::{self, Entry, LogError, Summary, Unreadable, Update};
+
+/// Where runs are logged.
+const DEFAULT_LOG: &str = "submissions/LOG.md";
 
 /// Arguments of `tiebreak log`.
 #[derive(Debug, clap::Args)]
@@ -61,7 +68,7 @@ pub struct Args {
     #[arg(long, value_name = "DATE", requires = "add")]
     date: Option<String>,
     /// The log
-    #[arg(long, value_name = "FILE", default_value = "submissions/LOG.md")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_LOG)]
     file: PathBuf,
 }
 
@@ -101,6 +108,39 @@ fn add(args: &Args, run: &str) -> anyhow::Result<Entry> {
     };
     sorted(log::append(&args.file, entry.clone()))?;
     Ok(entry)
+}
+
+/// Appends a finished run under `models/` to `submissions/LOG.md`; runs elsewhere are nobody's experiment.
+///
+/// # Errors
+/// When the log cannot be read or written.
+pub(super) fn append_run(directory: &RunDir, evaluation: &Evaluation, manifest: &Manifest) -> anyhow::Result<()> {
+    if directory.path().parent() != Some(Path::new("models")) {
+        return Ok(());
+    }
+    let scores = &evaluation.scores;
+    let (local, standard_error) = match evaluation.task {
+        Task::ThreeWay => (scores.log_loss, Some(scores.log_loss_standard_error)),
+        Task::TwoWay => (scores.accuracy, None),
+    };
+    let entry = Entry {
+        date: today(),
+        commit: commit().unwrap_or_default(),
+        run: directory.name(),
+        command: manifest.environment.command.clone(),
+        split: evaluation.split.clone(),
+        n: Some(scores.n),
+        local: Some(local),
+        standard_error,
+        ..Entry::default()
+    };
+    sorted(log::append(Path::new(DEFAULT_LOG), entry))
+}
+
+/// The commit that is checked out here, where git knows.
+fn commit() -> Option<String> {
+    let output = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn set(args: &Args, run: &str) -> anyhow::Result<Entry> {

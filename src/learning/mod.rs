@@ -1,9 +1,14 @@
 //! The contract of everything that learns a predictor from battles, and the light recipes.
 
+mod light;
+mod recipe;
 pub mod softmax;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+
+pub use light::{FixedLearner, PriorLearner};
+pub use recipe::LearnerRecipe;
 
 use crate::battle::LabeledBattle;
 use crate::predictors::{PredictError, Predictor};

@@ -12,6 +12,7 @@ mod json_lines;
 mod json_text;
 mod parquet;
 pub mod predictions;
+pub mod scores;
 mod table;
 
 pub use cell::{Cell, Row};

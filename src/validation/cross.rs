@@ -6,7 +6,6 @@ use super::{CrossPredictions, Journal, Member, Plan, TrainingSet, Unit, UnitResu
 use crate::battle::{Battle, LabeledBattle, Probabilities, Task};
 use crate::learning::FitContext;
 use crate::predictors::{Pooling, Predictor, SavedPredictor, predict_all};
-use crate::progress::Progress;
 use crate::splits::Fold;
 
 /// Fits every member on every fold for every seed and predicts the rows that the fold holds out.

@@ -85,7 +85,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         fit => fits_of_folds(fit, &prepared, &cross)?,
     };
     let outputs = outputs::Outputs { config: &config, prepared: &prepared, cross: &cross, held_out: &held_out, post: &post };
-    outputs.write(&growing, &shipped, args, (console, started))
+    outputs.write(growing, &shipped, args, (console, started))
 }
 
 fn start(args: &Args) -> Start {

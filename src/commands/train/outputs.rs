@@ -1,0 +1,134 @@
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use super::data::{self, Prepared};
+use crate::battle::{BattleId, HeldOut, Probabilities};
+use crate::calibrators::CrossFitted;
+use crate::commands::{self, Console, OrBadInput};
+use crate::config::Config;
+use crate::evaluation::{self, Evaluation, EvaluationRequest};
+use crate::manifest::{Environment, FORMAT_VERSION, Identity, Manifest, class_shares};
+use crate::predictors::SavedPredictor;
+use crate::run_dir::{GrowingRun, RunDir};
+use crate::tables;
+use crate::validation::CrossPredictions;
+
+/// What the work of a training leaves behind, ready to be written.
+pub(super) struct Outputs<'a> {
+    pub(super) config: &'a Config,
+    pub(super) prepared: &'a Prepared,
+    pub(super) cross: &'a CrossPredictions,
+    pub(super) held_out: &'a HeldOut<Vec<Probabilities>>,
+    pub(super) post: &'a CrossFitted,
+}
+
+/// What is printed of a finished run.
+#[derive(Serialize)]
+struct Finished<'a> {
+    run: String,
+    report: std::path::PathBuf,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+}
+
+impl Outputs<'_> {
+    /// Writes every file of the run; the manifest, which makes it a finished one, comes last.
+    pub(super) fn write(
+        &self,
+        growing: GrowingRun,
+        shipped: &[Vec<SavedPredictor>],
+        args: &super::Args,
+        (console, started): (&Console, Instant),
+    ) -> anyhow::Result<()> {
+        let directory = growing.directory().clone();
+        let evaluation = self.evaluate(args)?;
+        directory.write_predictors(shipped)?;
+        directory.write_post_processing(&self.post.fitted)?;
+        directory.write_metrics(&evaluation)?;
+        self.write_tables(&directory)?;
+        let manifest = self.manifest(console, started)?;
+        directory.write_manifest(&manifest)?;
+        let directory = growing.finish()?;
+        commands::log::append_run(&directory, &evaluation, &manifest)?;
+        let report = directory.report_path().join("index.html");
+        let finished = Finished { run: directory.path().display().to_string(), report, evaluation: &evaluation };
+        console.result(&finished, || format!("log loss {:.5}", evaluation.scores.log_loss))
+    }
+
+    fn evaluate(&self, args: &super::Args) -> anyhow::Result<Evaluation> {
+        let truth = match &args.truth {
+            Some(file) => Some(tables::predictions::read(file).or_bad_input()?.into_iter().collect()),
+            None => None,
+        };
+        let folds = self.prepared.folds.len();
+        let split = format!(
+            "out of fold: {}, {folds} folds grouped by normalised prompt and session",
+            data::describe(self.prepared)
+        );
+        let mut summary = self.post.summary.clone();
+        for (member, name) in summary.members.iter_mut().zip(self.config.predictor_names()) {
+            member.name = name;
+        }
+        let request = EvaluationRequest {
+            before: Some(&self.post.before),
+            post_processing: Some(&summary),
+            battles: &self.prepared.competition,
+            truth: truth.as_ref(),
+            seed: self.config.validation.seed,
+            ..EvaluationRequest::new(&self.post.held_out, self.config.task, &split)
+        };
+        Ok(evaluation::evaluate(&request)?)
+    }
+
+    fn write_tables(&self, directory: &RunDir) -> anyhow::Result<()> {
+        let predictions: Vec<(BattleId, Probabilities)> =
+            self.post.held_out.rows().iter().map(|row| (row.id.clone(), row.prediction)).collect();
+        directory.write(&directory.out_of_fold_csv_path(), &tables::predictions::to_csv(&predictions))?;
+        directory.write(&directory.out_of_fold_parquet_path(), &tables::predictions::to_parquet(&predictions)?)?;
+        let ids: Vec<BattleId> = self.held_out.rows().iter().map(|row| row.id.clone()).collect();
+        let members: Vec<Vec<Probabilities>> =
+            self.held_out.rows().iter().map(|row| row.prediction.clone()).collect();
+        let scores = tables::scores::to_parquet(&ids, &self.config.predictor_names(), &members)?;
+        directory.write(&directory.scores_path(), &scores)?;
+        let prepared = self.prepared;
+        let folds: Vec<tables::folds::FoldRow> = prepared
+            .competition
+            .iter()
+            .zip(prepared.groups.iter().zip(&prepared.assignment))
+            .map(|(row, (group, fold))| tables::folds::FoldRow {
+                id: row.battle.id.clone(),
+                group: Some(group.clone()),
+                fold: *fold,
+            })
+            .collect();
+        directory.write(&directory.splits_path(), &tables::folds::to_csv(&folds))?;
+        directory.write(&directory.config_path(), self.config.to_toml()?.as_bytes())?;
+        Ok(())
+    }
+
+    fn manifest(&self, console: &Console, started: Instant) -> anyhow::Result<Manifest> {
+        let finished = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        Ok(Manifest {
+            format_version: FORMAT_VERSION,
+            identity: Identity {
+                tiebreak: env!("CARGO_PKG_VERSION").to_owned(),
+                task: self.config.task,
+                config_hash: data::config_hash(self.config)?,
+                data: self.prepared.sources.clone(),
+                folds_hash: self.prepared.folds_hash(),
+                members: self.config.predictor_names(),
+                extra_left_out: self.cross.extra_left_out.clone(),
+                class_shares: class_shares(&self.prepared.competition),
+                prompts_hash: self.prepared.prompts_hash(),
+            },
+            environment: Environment {
+                command: std::env::args().collect::<Vec<_>>().join(" "),
+                elapsed_seconds: started.elapsed().as_secs_f64(),
+                threads: console.threads(),
+                platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+                finished_unix_seconds: finished,
+            },
+        })
+    }
+}

@@ -1,0 +1,36 @@
+use serde::{Deserialize, Serialize};
+
+use super::light::{FixedLearner, PriorLearner};
+use super::{FitError, Learner};
+
+/// Every recipe that a configuration can name, by its `kind`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LearnerRecipe {
+    /// The class shares.
+    Prior(PriorLearner),
+    /// A test double.
+    Fixed(FixedLearner),
+}
+
+impl LearnerRecipe {
+    /// The `kind` that a configuration names it by.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Prior(_) => "prior",
+            Self::Fixed(_) => "fixed",
+        }
+    }
+
+    /// The learner behind the recipe.
+    ///
+    /// # Errors
+    /// `FitError` when this program was built without the part that the recipe needs.
+    pub fn learner(&self) -> Result<Box<dyn Learner>, FitError> {
+        Ok(match self {
+            Self::Prior(learner) => Box::new(*learner),
+            Self::Fixed(learner) => Box::new(learner.clone()),
+        })
+    }
+}
