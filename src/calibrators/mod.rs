@@ -10,6 +10,7 @@ mod coordinates;
 mod cross_fit;
 mod isotonic;
 mod newton;
+mod position;
 mod position_bias;
 mod post_processing;
 mod simplex;
@@ -27,6 +28,7 @@ pub use choice::{GroupFolds, simplest_within_one_standard_error};
 pub use coordinates::Coordinates;
 pub use cross_fit::{CrossFitted, cross_fit_calibrator};
 pub use isotonic::{Isotonic, Steps};
+pub use position::Position;
 pub use position_bias::position_bias;
 pub use post_processing::{BlendKind, PostProcessing, PostProcessingRecipe};
 pub use structured_matrix::StructuredMatrix;
@@ -60,7 +62,7 @@ pub enum CalibrationError {
     /// The calibrator is for looking at, not for shipping.
     #[error(
         "calibrator `isotonic` is a diagnostic and cannot be part of a run: it can lose whole nats on new \
-         battles; use `auto`, `temperature`, `symmetric`, `vector` or `structured_matrix`"
+         battles; use `auto`, `temperature`, `symmetric`, `position`, `vector` or `structured_matrix`"
     )]
     DiagnosticOnly,
 }
@@ -75,6 +77,8 @@ pub enum Calibrator {
     Temperature(Temperature),
     /// Swap-symmetric scaling, three parameters.
     Symmetric(Symmetric),
+    /// One offset of A against B.
+    Position(Position),
     /// One factor and one offset a class.
     Vector(Vector),
     /// Matrix scaling, penalised towards the identity.
@@ -97,6 +101,8 @@ pub enum CalibratorKind {
     Temperature,
     /// Three parameters, swap-symmetric.
     Symmetric,
+    /// One parameter, asymmetric.
+    Position,
     /// Six parameters, asymmetric.
     Vector,
     /// Twelve penalised parameters, asymmetric.
@@ -107,8 +113,14 @@ pub enum CalibratorKind {
 
 impl CalibratorKind {
     /// The kinds that `auto` chooses from, fewest parameters first.
-    pub const SHIPPED: [Self; 5] =
-        [Self::Identity, Self::Temperature, Self::Symmetric, Self::Vector, Self::StructuredMatrix];
+    pub const SHIPPED: [Self; 6] = [
+        Self::Identity,
+        Self::Temperature,
+        Self::Symmetric,
+        Self::Position,
+        Self::Vector,
+        Self::StructuredMatrix,
+    ];
 
     /// The name, as configurations spell it.
     #[must_use]
@@ -118,6 +130,7 @@ impl CalibratorKind {
             Self::Identity => "identity",
             Self::Temperature => "temperature",
             Self::Symmetric => "symmetric",
+            Self::Position => "position",
             Self::Vector => "vector",
             Self::StructuredMatrix => "structured_matrix",
             Self::Isotonic => "isotonic",
@@ -157,6 +170,7 @@ impl CalibratorKind {
                 Calibrator::Temperature(fit_temperature(&columns.predictions, &targets, task))
             }
             Self::Symmetric => Calibrator::Symmetric(Symmetric::fit(&rows)),
+            Self::Position => Calibrator::Position(Position::fit(&rows)),
             Self::Vector => Calibrator::Vector(Vector::fit(&rows)),
             Self::StructuredMatrix => Calibrator::StructuredMatrix(StructuredMatrix::fit(&rows)),
             Self::Isotonic => Calibrator::Isotonic(Isotonic::fit(columns)),
@@ -172,6 +186,7 @@ impl Calibrator {
             Self::Identity {} => CalibratorKind::Identity,
             Self::Temperature(_) => CalibratorKind::Temperature,
             Self::Symmetric(_) => CalibratorKind::Symmetric,
+            Self::Position(_) => CalibratorKind::Position,
             Self::Vector(_) => CalibratorKind::Vector,
             Self::StructuredMatrix(_) => CalibratorKind::StructuredMatrix,
             Self::Isotonic(_) => CalibratorKind::Isotonic,
@@ -191,6 +206,7 @@ impl Calibrator {
             Self::Isotonic(isotonic) => return isotonic.apply(prediction),
             Self::Temperature(temperature) => temperature.map(),
             Self::Symmetric(symmetric) => symmetric.map(),
+            Self::Position(position) => position.map(),
             Self::Vector(vector) => vector.map(),
             Self::StructuredMatrix(matrix) => matrix.map(),
         };
