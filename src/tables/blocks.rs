@@ -35,7 +35,14 @@ pub(super) struct Blocks {
 
 impl Blocks {
     pub(super) fn new(file: File) -> Self {
-        Self { file, hasher: blake3::Hasher::new(), rest: Vec::new(), spare: Vec::new(), bytes_read: 0, at_end: false }
+        Self {
+            file,
+            hasher: blake3::Hasher::new(),
+            rest: Vec::new(),
+            spare: Vec::new(),
+            bytes_read: 0,
+            at_end: false,
+        }
     }
 
     /// The next records, or `None` at the end; a last record needs no line end.

@@ -62,7 +62,8 @@ fn refused_row(row: &str, expected: &[&str]) {
 #[test]
 fn several_files_of_different_forms_become_one_canonical_file() {
     let folder = tempfile::tempdir().unwrap();
-    let files = ["lmsys_train.csv", "arena_140k.parquet", "hh_rlhf.jsonl"].map(|name| fixture(name).display().to_string());
+    let files = ["lmsys_train.csv", "arena_140k.parquet", "hh_rlhf.jsonl"]
+        .map(|name| fixture(name).display().to_string());
     let [lmsys, arena, hh] = &files;
     let run = ingest(folder.path(), &[lmsys, arena, hh, "--out", "new/all.parquet"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
@@ -103,13 +104,21 @@ fn an_id_that_stands_in_two_files_is_refused() {
     let files = ["lmsys_train.csv", "lmsys_test.csv"].map(|name| fixture(name).display().to_string());
     let run = ingest(folder.path(), &[&files[0], &files[1], "--out", "o.parquet", "--quiet"]);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("id `4197301939` is in") && run.stderr.contains("row 1 and in"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("id `4197301939` is in") && run.stderr.contains("row 1 and in"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn a_missing_column_lists_what_was_found() {
-    refused("t.csv", b"id,prompt,response_a\n1,p,a\n", &["no known format (`id`, `prompt`, `response_a`)", "`kaggle_lmsys`"]);
+    refused(
+        "t.csv",
+        b"id,prompt,response_a\n1,p,a\n",
+        &["no known format (`id`, `prompt`, `response_a`)", "`kaggle_lmsys`"],
+    );
     let text = b"prompt,response_a,response_b,winner\np,a,b,tie\n";
     refused("t.csv", text, &["has no column `id`; found `prompt`, `response_a`, `response_b`, `winner`"]);
     let text = b"id,prompt,response_a,response_b,winner_tie\n1,[],[],[],1\n";
@@ -128,7 +137,10 @@ fn two_winners_none_and_shares_that_do_not_sum_to_one_are_refused() {
     let texts = r#""[""p""]","[""a""]","[""b""]""#;
     refused_row(&format!("2,{texts},1,1,0"), &["row 2", "`1, 1, 0` name 2 winners"]);
     refused_row(&format!("2,{texts},0,0,0"), &["row 2", "name no winner"]);
-    refused_row(&format!("2,{texts},0.8,0.8,0.4"), &["row 2", "`0.8, 0.8, 0.4` sum to 2", "fractions must sum to 1"]);
+    refused_row(
+        &format!("2,{texts},0.8,0.8,0.4"),
+        &["row 2", "`0.8, 0.8, 0.4` sum to 2", "fractions must sum to 1"],
+    );
     refused_row(&format!("2,{texts},2,0,0"), &["row 2, column `winner_model_a`: `2` is no share in 0..1"]);
     refused_row(&format!("2,{texts},NaN,0,1"), &["row 2, column `winner_model_a`: `NaN`"]);
     refused_row(&format!("2,{texts},1,,0"), &["row 2, column `winner_model_b`: `null`"]);
@@ -139,7 +151,10 @@ fn two_winners_none_and_shares_that_do_not_sum_to_one_are_refused() {
 fn broken_json_in_a_cell_names_row_column_and_position() {
     let row = r#"2,"[""p""]","[""a"" ""x""]","[""b""]",1,0,0"#;
     refused_row(row, &["row 2, column `response_a`", "`,` or `]` is missing at character 6"]);
-    refused_row(r#"2,plain,"[""a""]","[""b""]",1,0,0"#, &["column `prompt`: `plain`", "`--format kaggle_wsdm`"]);
+    refused_row(
+        r#"2,plain,"[""a""]","[""b""]",1,0,0"#,
+        &["column `prompt`: `plain`", "`--format kaggle_wsdm`"],
+    );
     refused_row(r#"2,[1],"[""a""]","[""b""]",1,0,0"#, &["column `prompt`: `[1]`", "neither text nor `null`"]);
 }
 
@@ -155,7 +170,7 @@ fn a_lone_surrogate_is_counted_and_is_no_error() {
 #[test]
 fn files_that_hold_nothing_are_refused() {
     refused("t.csv", b"", &["`t.csv` is empty"]);
-    refused("t.csv", b"\n \n", &["no known format"]);
+    refused("t.csv", b"\n\r\n", &["`t.csv` is empty"]);
     refused("t.csv", HEADER.as_bytes(), &["`t.csv` has columns (`id`, `prompt`", "but no row"]);
 }
 
@@ -163,7 +178,7 @@ fn files_that_hold_nothing_are_refused() {
 fn text_that_is_not_utf8_names_its_row() {
     let mut text = format!("{HEADER}1,[],[],[],1,0,0\n2,\"[\"\"caf").into_bytes();
     text.extend(b"\xe9\"\"]\",[],[],1,0,0\n");
-    refused("t.csv", &text, &["`t.csv` row 2 is not UTF-8 (byte 9 of the row)", "iconv"]);
+    refused("t.csv", &text, &["`t.csv` row 2 is not UTF-8 (byte 10 of the row)", "iconv"]);
     refused("t.csv", b"\xff\xfei\0d\0", &["UTF-16"]);
     refused("t.jsonl", b"{\"a\": \"\xe9\"}\n", &["row 1 is not UTF-8"]);
 }
@@ -172,9 +187,17 @@ fn text_that_is_not_utf8_names_its_row() {
 fn rows_that_are_cut_off_or_ragged_name_their_row() {
     refused_row("2,[],[]", &["row 2 has 3 fields, but the header has 7"]);
     refused_row("2,[],[],[],1,0,\"0", &["row 2 opens a quote"]);
-    refused("t.jsonl", b"{\"id\": 1, \"chosen\": \"a\"}\n{\"id\": 2, \"cho", &["row 2 is not a JSON object", "EOF"]);
+    refused(
+        "t.jsonl",
+        b"{\"id\": 1, \"chosen\": \"a\"}\n{\"id\": 2, \"cho",
+        &["row 2 is not a JSON object", "EOF"],
+    );
     let parquet = fs::read(fixture("wsdm_train.parquet")).unwrap();
-    refused("t.parquet", &parquet[..parquet.len() / 2], &["`t.parquet` is not a whole Parquet file", "cut off"]);
+    refused(
+        "t.parquet",
+        &parquet[..parquet.len() / 2],
+        &["`t.parquet` is not a whole Parquet file", "cut off"],
+    );
 }
 
 #[test]
@@ -209,7 +232,12 @@ fn a_path_that_cannot_be_written_and_a_full_disk_leave_the_earlier_file() {
     let file = fixture("lmsys_train.csv").display().to_string();
     fs::write(folder.path().join("o.parquet"), "earlier").unwrap();
     let run = ingest(folder.path(), &[&file, "--out", "o.parquet/x.parquet"]);
-    assert_eq!((run.code, run.stderr.contains("cannot write `o.parquet/x.parquet`")), (1, true), "{}", run.stderr);
+    assert_eq!(
+        (run.code, run.stderr.contains("cannot write `o.parquet/x.parquet`")),
+        (1, true),
+        "{}",
+        run.stderr
+    );
     for bytes in ["0", "10", "700", "3000"] {
         let environment = [("TIEBREAK_INJECT_DISK_FULL_AFTER", bytes)];
         let run = ingest_with(folder.path(), &[&file, "--out", "o.parquet", "--quiet"], &environment);

@@ -33,13 +33,23 @@ fn rows(name: &str) -> Vec<SourceRow> {
 
 /// Every fixture of battles with its format and the counts that are not 0, beside rows and battles.
 const FIXTURES: [(&str, Format, [u64; 2], &str); 18] = [
-    ("lmsys_train.csv", Format::KaggleLmsys, [12, 12], "multi-turn 2, missing responses 3, empty responses 2, \
+    (
+        "lmsys_train.csv",
+        Format::KaggleLmsys,
+        [12, 12],
+        "multi-turn 2, missing responses 3, empty responses 2, \
         blank responses 1, empty prompts 4, uneven turns 1, no turns 1, lone surrogates 2, \
-        identical, yet a winner 1, winner without an answer 1"),
+        identical, yet a winner 1, winner without an answer 1",
+    ),
     ("lmsys_test.csv", Format::KaggleLmsys, [3, 3], "without a label 3, multi-turn 1, missing responses 1"),
     ("lmsys_soft.csv", Format::KaggleLmsys, [2, 2], "soft labels 1"),
-    ("wsdm_train.parquet", Format::KaggleWsdm, [3, 3], "missing responses 1, empty responses 1, empty prompts 1, \
-        winner without an answer 1"),
+    (
+        "wsdm_train.parquet",
+        Format::KaggleWsdm,
+        [3, 3],
+        "missing responses 1, empty responses 1, empty prompts 1, \
+        winner without an answer 1",
+    ),
     ("wsdm_test.parquet", Format::KaggleWsdm, [2, 2], "without a label 2"),
     ("arena_33k.parquet", Format::Arena33k, [4, 4], "multi-turn 1, different prompts 1, both bad 1"),
     ("arena_100k.parquet", Format::Arena100k, [3, 3], "empty responses 1, both bad 1"),
@@ -53,8 +63,13 @@ const FIXTURES: [(&str, Format, [u64; 2], &str); 18] = [
     ("reward_bench_v1.parquet", Format::Pairs, [3, 3], ""),
     ("reward_bench_v2.parquet", Format::Pairs, [3, 8], ""),
     ("hh_rlhf.jsonl", Format::Pairs, [2, 2], "multi-turn 2, empty responses 1"),
-    ("canonical.parquet", Format::Canonical, [12, 12], "multi-turn 2, missing responses 3, empty responses 2, \
-        blank responses 1, empty prompts 4, identical, yet a winner 1, winner without an answer 1"),
+    (
+        "canonical.parquet",
+        Format::Canonical,
+        [12, 12],
+        "multi-turn 2, missing responses 3, empty responses 2, \
+        blank responses 1, empty prompts 4, identical, yet a winner 1, winner without an answer 1",
+    ),
 ];
 
 #[test]
@@ -62,7 +77,11 @@ fn every_format_is_known_by_its_columns_and_every_oddity_is_counted() {
     for (name, format, [n_rows, n_battles], oddities) in FIXTURES {
         let (found, counts, rows) = rows_of(&fixture(name)).unwrap();
         assert_eq!(found, format, "{name}");
-        assert_eq!((counts.rows, counts.battles, rows.len() as u64), (n_rows, n_battles, n_battles), "{name}");
+        assert_eq!(
+            (counts.rows, counts.battles, rows.len() as u64),
+            (n_rows, n_battles, n_battles),
+            "{name}"
+        );
         let fields = counts.fields();
         let odd = fields[2..].iter().filter(|(_, count)| *count > 0);
         let odd: Vec<String> = odd.map(|(label, count)| format!("{label} {count}")).collect();
@@ -82,7 +101,10 @@ fn missing_empty_uneven_and_absent_turns_are_decided_once() {
     assert_eq!(turns("4197301942")[0].response_a, text(""));
     assert_eq!(turns("4197301944")[0].prompt, "");
     let nothing = turns("4197301945");
-    assert_eq!((nothing.len(), nothing[0].prompt.as_str(), &nothing[0].response_b), (1, "", &Response::Missing));
+    assert_eq!(
+        (nothing.len(), nothing[0].prompt.as_str(), &nothing[0].response_b),
+        (1, "", &Response::Missing)
+    );
     let uneven = turns("4197301946");
     assert_eq!((uneven.len(), uneven[2].prompt.as_str()), (3, ""));
     assert_eq!((&uneven[1].response_a, &uneven[2].response_b), (&Response::Missing, &text("b3")));
@@ -104,7 +126,10 @@ fn labels_sessions_languages_and_unknown_columns_travel_along() {
     assert_eq!(arena[1].metadata["timestamp"], "1746100801000000");
     assert!(!arena[1].metadata.contains_key("full_conversation"));
     assert_eq!(arena[1].battle.turns[0].prompt, "what is this");
-    assert_eq!(rows("arena_33k.parquet")[0].metadata["toxic_chat_tag"], r#"{"roberta-large":{"flagged":false,"probability":0.01}}"#);
+    assert_eq!(
+        rows("arena_33k.parquet")[0].metadata["toxic_chat_tag"],
+        r#"{"roberta-large":{"flagged":false,"probability":0.01}}"#
+    );
     assert_eq!(rows("wsdm_test.parquet")[1].metadata["scored"], "false");
     assert_eq!(rows("wsdm_train.parquet")[0].battle.turns[0].response_a.as_str(), "[1, 2]");
 }
@@ -123,12 +148,16 @@ fn pairs_of_every_form_are_the_same_battles_with_a_side_that_the_id_decides() {
     assert!((3..=13).contains(&votes), "{votes} of 16 chosen answers are on side A");
     for row in &rows_messages {
         let turn = &row.battle.turns[0];
-        let chosen = if row.label.unwrap().vote == Some(Vote::A) { &turn.response_a } else { &turn.response_b };
+        let chosen =
+            if row.label.unwrap().vote == Some(Vote::A) { &turn.response_a } else { &turn.response_b };
         assert_eq!(chosen.as_str(), "good");
         assert_eq!(row.battle.system.as_deref(), Some("be brief"));
     }
     let v2 = rows("reward_bench_v2.parquet");
-    assert_eq!((v2[0].battle.id.0.as_str(), v2[7].battle.id.0.as_str()), ("Factuality/7/0-0", "Ties/tied:1/1-1"));
+    assert_eq!(
+        (v2[0].battle.id.0.as_str(), v2[7].battle.id.0.as_str()),
+        ("Factuality/7/0-0", "Ties/tied:1/1-1")
+    );
     let v1 = rows("reward_bench_v1.parquet");
     let right = usize::from(v1[2].label.unwrap().vote == Some(Vote::B));
     assert_eq!(v1[2].models.as_ref().unwrap()[right], "human");
@@ -208,7 +237,10 @@ fn a_file_of_many_blocks_reads_the_same_with_any_number_of_threads() {
     let mut text = "id,prompt,response_a,response_b,winner\n".to_owned();
     for row in 0..9_000_usize {
         let filler = "a \"\"word\"\",\n".repeat(1 + row % 97);
-        text.push_str(&format!("{row},\"[\"\"{}\"\"]\",[null],\"[\"\"{row}\"\"]\",tie\n", filler.replace("\"\"", "'")));
+        text.push_str(&format!(
+            "{row},\"[\"\"{}\"\"]\",[null],\"[\"\"{row}\"\"]\",tie\n",
+            filler.replace("\"\"", "'")
+        ));
     }
     fs::write(&path, text).unwrap();
     let options = ReadOptions { format: Some(Format::KaggleLmsys), max_rows: None };
