@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 /// How many bytes are read at once: enough rows for all threads, little beside a file.
-const BLOCK_BYTES: u64 = 4 << 20;
+const BLOCK_BYTES: usize = 4 << 20;
 
 /// Finds where records end.
 pub(super) trait Scanner {
@@ -69,9 +69,9 @@ impl Blocks {
 
     fn read_more(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
         let before = bytes.len();
-        bytes.reserve(BLOCK_BYTES as usize + 1);
-        let read = self.file.by_ref().take(BLOCK_BYTES).read_to_end(bytes)?;
-        self.at_end = (read as u64) < BLOCK_BYTES;
+        bytes.reserve(BLOCK_BYTES + 1);
+        let read = self.file.by_ref().take(BLOCK_BYTES as u64).read_to_end(bytes)?;
+        self.at_end = read < BLOCK_BYTES;
         self.bytes_read += read as u64;
         self.hasher.update(&bytes[before..]);
         Ok(())

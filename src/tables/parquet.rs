@@ -34,8 +34,7 @@ impl ParquetFile {
         let mut metadata =
             FileMetadata::clone(reader.get_metadata().map_err(|error| broken(first_line(&error)))?);
         let markers = metadata.key_value_metadata.take().unwrap_or_default();
-        let markers =
-            markers.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())));
+        let markers = markers.into_iter().filter_map(|pair| Some((pair.key, pair.value?)));
         let schema: ArrowSchema = parquet_to_arrow_schema(metadata.schema().fields())
             .into_iter()
             .map(|(name, mut field)| {

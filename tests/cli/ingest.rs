@@ -1,5 +1,7 @@
 //! `tiebreak ingest`: what it prints, and one clear message with exit code 2 for every kind of bad input.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests unwrap like the tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -211,8 +213,8 @@ fn files_of_other_kinds_say_what_to_do() {
 
 #[test]
 fn a_repeated_id_names_both_rows() {
-    refused_row(r#"1,[],[],[],1,0,0"#, &["id `1` twice, in rows 1 and 2"]);
-    refused_row(r#",[],[],[],1,0,0"#, &["row 2, column `id`", "is no id"]);
+    refused_row("1,[],[],[],1,0,0", &["id `1` twice, in rows 1 and 2"]);
+    refused_row(",[],[],[],1,0,0", &["row 2, column `id`", "is no id"]);
 }
 
 #[test]
