@@ -1,26 +1,36 @@
-//! Reads one training file to labelled battles and prints rows and seconds as JSON.
+//! Reads one file of battles as every command does and prints one JSON line, like the programs in `peers/`:
+//! `{"seconds": .., "rows": .., "peak_bytes": ..}`.
+//!
+//! `cargo bench --bench reading -- FILE`; the number of threads is set from outside with `RAYON_NUM_THREADS`.
 
-use std::path::Path;
+#![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
+
+use std::path::PathBuf;
 use std::time::Instant;
 
 use tiebreak::progress::Silent;
-use tiebreak::sources::{self, ReadOptions};
+use tiebreak::sources::{ReadOptions, SourceError, read_labeled};
 
-#[expect(clippy::print_stdout, reason = "the driver reads it")]
-fn main() {
-    let Some(file) = std::env::args().nth(1).filter(|argument| !argument.starts_with('-')) else {
-        println!("usage: reading FILE; `make bench` runs it");
-        return;
+fn main() -> Result<(), SourceError> {
+    // Cargo adds `--bench`; run without a file, as `cargo test --benches` does, there is nothing to measure.
+    let Some(path) = std::env::args().skip(1).find(|argument| !argument.starts_with("--")) else {
+        return Ok(());
     };
     let started = Instant::now();
-    let read = sources::read_labeled(Path::new(&file), &ReadOptions::default(), &Silent);
-    match read {
-        Ok(ingested) => {
-            println!("{{\"rows\":{},\"seconds\":{}}}", ingested.rows.len(), started.elapsed().as_secs_f64());
-        }
-        Err(error) => {
-            println!("{error}");
-            std::process::exit(1);
-        }
-    }
+    let battles = read_labeled(&PathBuf::from(path), &ReadOptions::default(), &Silent)?;
+    let seconds = started.elapsed().as_secs_f64();
+    println!(
+        "{{\"seconds\": {seconds}, \"rows\": {}, \"peak_bytes\": {}}}",
+        battles.rows.len(),
+        peak_bytes()
+    );
+    Ok(())
+}
+
+/// The largest resident memory of this process so far; 0 where the system does not say.
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
 }

@@ -186,7 +186,7 @@ pub(super) struct Canonical {
 impl Canonical {
     pub(super) fn new(table: &Table, keep_metadata: bool) -> Result<Self, SourceError> {
         let found = table.marker(VERSION_KEY).unwrap_or("none");
-        if found.parse().ok().filter(|version| (1..=VERSION).contains(version)).is_none() {
+        if !found.parse().is_ok_and(|version| (1..=VERSION).contains(&version)) {
             let (path, found) = (table.path().to_owned(), found.to_owned());
             return Err(SourceError::Version { path, found, supported: VERSION });
         }

@@ -91,7 +91,7 @@ impl Decode for Pairs {
 
 /// Exchanges the sides of every second pair, told by the hash of the id.
 fn on_its_side(mut pair: SourceRow) -> SourceRow {
-    if blake3::hash(pair.battle.id.0.as_bytes()).as_bytes()[0] % 2 == 0 {
+    if blake3::hash(pair.battle.id.0.as_bytes()).as_bytes()[0].is_multiple_of(2) {
         return pair;
     }
     pair.battle = pair.battle.swapped();

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 /// How many bytes are read at once: enough rows for all threads, little beside a file.
-const BLOCK_BYTES: u64 = 4 << 20;
+const BLOCK_BYTES: usize = 4 << 20;
 
 /// Finds where records end.
 pub(super) trait Scanner {
@@ -35,7 +35,14 @@ pub(super) struct Blocks {
 
 impl Blocks {
     pub(super) fn new(file: File) -> Self {
-        Self { file, hasher: blake3::Hasher::new(), rest: Vec::new(), spare: Vec::new(), bytes_read: 0, at_end: false }
+        Self {
+            file,
+            hasher: blake3::Hasher::new(),
+            rest: Vec::new(),
+            spare: Vec::new(),
+            bytes_read: 0,
+            at_end: false,
+        }
     }
 
     /// The next records, or `None` at the end; a last record needs no line end.
@@ -62,9 +69,9 @@ impl Blocks {
 
     fn read_more(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
         let before = bytes.len();
-        bytes.reserve(BLOCK_BYTES as usize + 1);
-        let read = self.file.by_ref().take(BLOCK_BYTES).read_to_end(bytes)?;
-        self.at_end = (read as u64) < BLOCK_BYTES;
+        bytes.reserve(BLOCK_BYTES + 1);
+        let read = self.file.by_ref().take(BLOCK_BYTES as u64).read_to_end(bytes)?;
+        self.at_end = read < BLOCK_BYTES;
         self.bytes_read += read as u64;
         self.hasher.update(&bytes[before..]);
         Ok(())

@@ -13,7 +13,7 @@ pub enum Cell<'a> {
     Value(Value),
 }
 
-impl<'a> Cell<'a> {
+impl Cell<'_> {
     /// The cell as text, numbers as they print and lists and objects as JSON; `None` where nothing is recorded.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {

@@ -221,7 +221,11 @@ impl Parser<'_> {
         let start = self.position - 1;
         let unit = escaped_unit(self.text, start).ok_or_else(|| self.fault("`\\u` needs four digits"))?;
         self.position = start + 6;
-        let low = if is_high(unit) { escaped_unit(self.text, self.position).filter(|low| is_low(*low)) } else { None };
+        let low = if is_high(unit) {
+            escaped_unit(self.text, self.position).filter(|low| is_low(*low))
+        } else {
+            None
+        };
         let decoded = char::decode_utf16([unit].into_iter().chain(low)).next();
         if let Some(Ok(character)) = decoded {
             self.scratch.push(character);
@@ -273,8 +277,7 @@ mod tests {
 
     #[test]
     fn our_decoder_agrees_with_a_strict_one_where_that_one_reads() {
-        for text in
-            [r#"["x","y\u0000z"]"#, r#"[null]"#, r#"["\ud83d\ude00\t\b\f"]"#, "[\"日本\",\"\\u65e5\"]"]
+        for text in [r#"["x","y\u0000z"]"#, r"[null]", r#"["\ud83d\ude00\t\b\f"]"#, "[\"日本\",\"\\u65e5\"]"]
         {
             let strict: Vec<Option<String>> = serde_json::from_str(text).unwrap();
             assert_eq!(string_array(text).unwrap().items, strict);

@@ -8,6 +8,7 @@ mod cell;
 mod csv;
 mod error;
 pub mod folds;
+mod guard;
 mod json_lines;
 mod json_text;
 mod parquet;

@@ -303,6 +303,10 @@ fn kind_of(path: &Path, file: &mut File) -> Result<Kind, TableError> {
 
 impl std::fmt::Debug for Table {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Table").field("path", &self.path).field("columns", &self.columns).finish()
+        formatter
+            .debug_struct("Table")
+            .field("path", &self.path)
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
     }
 }

@@ -2,3 +2,4 @@
 mod splits;
 
 mod submissions;
+mod sources;
