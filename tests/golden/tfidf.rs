@@ -23,7 +23,8 @@ fn agrees(recipe: &LexicalRecipe, name: &str) {
     let battles = battles(&golden);
     let rows: Vec<&Battle> = battles.iter().collect();
     let lexical = recipe.fit(&rows);
-    let expected: Vec<&str> = golden[name]["terms"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let expected: Vec<&str> =
+        golden[name]["terms"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(lexical.terms(), expected, "{name}");
     for (weight, expected) in lexical.weights().iter().zip(golden[name]["idf"].as_array().unwrap()) {
         assert!((weight - expected.as_f64().unwrap()).abs() < 1e-12);

@@ -43,7 +43,8 @@ pub(super) struct Counted {
 
 /// In how many responses each term occurs; the order of the result has no meaning.
 pub(super) fn document_frequencies(analyzer: Analyzer, battles: &[&Battle]) -> Vec<Counted> {
-    let mut shards: Vec<HashMap<u64, (u32, u32), KeyBuilder>> = (0..SHARDS).map(|_| HashMap::default()).collect();
+    let mut shards: Vec<HashMap<u64, (u32, u32), KeyBuilder>> =
+        (0..SHARDS).map(|_| HashMap::default()).collect();
     for (block, battles) in battles.chunks(BLOCK).enumerate() {
         let documents: Vec<Vec<u64>> = battles
             .par_iter()
@@ -80,7 +81,8 @@ pub(super) fn texts_of(analyzer: Analyzer, battles: &[&Battle], terms: &[Counted
                     found[place].get_or_insert_with(|| term.text());
                 }
             });
-            let named = found.into_iter().zip(terms).map(|(text, term)| text.map(|text| (text, term.documents)));
+            let named =
+                found.into_iter().zip(terms).map(|(text, term)| text.map(|text| (text, term.documents)));
             named.flatten().collect::<Vec<_>>()
         })
         .collect()

@@ -35,6 +35,7 @@ pub(super) struct Limits {
 pub(super) struct Solution {
     /// Weights of the blocks, then intercepts.
     pub(super) parameters: Vec<f64>,
+    pub(super) margins: Vec<Margin>,
     pub(super) report: FitReport,
 }
 
@@ -135,7 +136,7 @@ impl Objective<'_> {
         }
         let objective = self.value(&parameters, &margins);
         let report = FitReport { status, iterations, objective, gradient: largest(&gradient) };
-        Solution { parameters, report }
+        Solution { parameters, margins, report }
     }
 }
 

@@ -18,6 +18,7 @@ use linfa::traits::{Fit, FitWith};
 use ndarray::Array2;
 
 pub(crate) use problem::Problem;
+pub(crate) use rows::cross_entropy;
 
 pub(crate) use transpose::Transposed;
 
@@ -182,7 +183,7 @@ impl SoftmaxValidParams {
             None => vec![1.0; dataset.targets().nrows()],
         };
         let problem = Problem::new(&transposed, dataset.targets(), weights)?;
-        Ok(problem.solve(&penalties, start, (self.tolerance, self.iterations)))
+        Ok(problem.solve(&penalties, start, (self.tolerance, self.iterations)).model)
     }
 }
 
