@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use self::selection::Search;
 use self::training::{Features, Training};
-use super::softmax::{Problem, SoftmaxError, Transposed};
+use super::softmax::{Limits, Problem, SoftmaxError, Transposed};
 use super::{FitContext, FitError, Learner};
 use crate::battle::LabeledBattle;
 use crate::features::{FeatureGroup, FeatureSet, LexicalRecipe};
@@ -18,7 +18,7 @@ use crate::predictors::Predictor;
 use crate::predictors::linear::{FitStatus, FittedSoftmax, LexicalWeights, Linear, Penalties};
 
 /// The largest gradient at which the final fit ends, and its most steps.
-const FINAL: (f64, usize) = (1e-6, 400);
+const FINAL: Limits = Limits { tolerance: 3e-6, gain: 0.0, iterations: 400 };
 
 /// The recipe of a linear predictor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

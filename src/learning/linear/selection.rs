@@ -2,12 +2,11 @@ use rayon::prelude::*;
 
 use super::training::Training;
 use crate::learning::FitError;
-use crate::learning::softmax::{Problem, Transposed, cross_entropy};
+use crate::learning::softmax::{Limits, Problem, Transposed, cross_entropy};
 use crate::predictors::linear::{FittedSoftmax, Form, Penalties};
 
-/// The largest gradient at which a fit on inner folds ends, and its most steps: what is compared is
-/// held-out loss, to a few 1e-5 nats.
-const INNER: (f64, usize) = (3e-5, 60);
+/// When a fit on inner folds ends: what is compared is held-out loss, to some 1e-5 nats.
+const INNER: Limits = Limits { tolerance: 1e-5, gain: 5e-6, iterations: 60 };
 
 /// Penalties tried for scaled dense features, strongest first.
 const DENSE: [f64; 11] = [3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5];

@@ -56,14 +56,9 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// The minimum under one penalty a block, searched from a fitted model or from the prior, to a
-    /// largest gradient and within a number of iterations.
-    pub(crate) fn solve(
-        &self,
-        penalties: &[f64],
-        start: Option<&FittedSoftmax>,
-        (tolerance, iterations): (f64, usize),
-    ) -> Solved {
+    /// The minimum under one penalty a block, searched from a fitted model or from the prior, within
+    /// these limits.
+    pub(crate) fn solve(&self, penalties: &[f64], start: Option<&FittedSoftmax>, limits: Limits) -> Solved {
         let blocks = self.transposed.records().blocks();
         let mut parameters = Vec::new();
         for (index, (block, penalty)) in blocks.iter().zip(penalties).enumerate() {
@@ -77,7 +72,7 @@ impl<'a> Problem<'a> {
             start.map_or_else(|| self.rows.form.of_shares(self.rows.shares()), |model| model.intercepts);
         parameters.extend(&intercepts[self.rows.form.intercepts()]);
         let objective = Objective { transposed: self.transposed, rows: &self.rows, penalties };
-        let solution = self.minimise(&objective, parameters, Limits { tolerance, iterations });
+        let solution = self.minimise(&objective, parameters, limits);
 
         let mut rest = solution.parameters.as_slice();
         let weights = blocks.iter().map(|block| {
