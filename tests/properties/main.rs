@@ -1,2 +1,3 @@
 //! See each file.
 mod splits;
+mod features;

@@ -50,7 +50,7 @@ pub(super) fn document_frequencies(analyzer: Analyzer, battles: &[&Battle]) -> V
             .par_iter()
             .flat_map_iter(|battle| [Side::A, Side::B].map(|side| keys(analyzer, &document(battle, side))))
             .collect();
-        let first = u32::try_from(2 * block * BLOCK).unwrap_or(u32::MAX - 2 * BLOCK as u32);
+        let first = u32::try_from(2 * block * BLOCK).unwrap_or(0);
         shards.par_iter_mut().enumerate().for_each(|(number, shard)| {
             let number = number as u64;
             for (keys, holder) in documents.iter().zip(first..) {

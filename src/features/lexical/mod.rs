@@ -178,8 +178,9 @@ impl Lexical {
             let value_a = a.next_if(|entry| entry.0 == column).map_or(0.0, |entry| entry.1);
             let value_b = b.next_if(|entry| entry.0 == column).map_or(0.0, |entry| entry.1);
             // Equal values leave no entry; the sign of the others is exact.
-            if value_a < value_b || value_a > value_b {
-                row.push((column, value_a - value_b));
+            let difference = value_a - value_b;
+            if difference.abs() > 0.0 {
+                row.push((column, difference));
             }
         }
     }
