@@ -30,7 +30,7 @@ pub(super) fn hash_lower(hash: u64, character: char) -> u64 {
     }
 }
 
-/// Spreads a finished hash over all 64 bits (the finaliser of SplitMix64).
+/// Spreads a finished hash over all 64 bits (the finaliser of `SplitMix64`).
 pub(super) fn hash_end(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -2,6 +2,8 @@
 
 mod light;
 mod recipe;
+mod linear;
+mod prior;
 pub mod softmax;
 
 use std::path::Path;
@@ -9,6 +11,8 @@ use std::sync::atomic::AtomicBool;
 
 pub use light::{FixedLearner, PriorLearner};
 pub use recipe::LearnerRecipe;
+pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
+pub use prior::PriorLearner;
 
 use crate::battle::LabeledBattle;
 use crate::predictors::{PredictError, Predictor};

@@ -1,4 +1,5 @@
 //! TF-IDF against scikit-learn's `TfidfVectorizer`; `tfidf.py` printed the numbers.
+#![allow(clippy::unwrap_used, reason = "a test that cannot build its input has to fail")]
 
 use serde_json::Value;
 use tiebreak::battle::{Battle, BattleId, Response, Turn};
@@ -23,7 +24,8 @@ fn agrees(recipe: &LexicalRecipe, name: &str) {
     let battles = battles(&golden);
     let rows: Vec<&Battle> = battles.iter().collect();
     let lexical = recipe.fit(&rows);
-    let expected: Vec<&str> = golden[name]["terms"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let expected: Vec<&str> =
+        golden[name]["terms"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(lexical.terms(), expected, "{name}");
     for (weight, expected) in lexical.weights().iter().zip(golden[name]["idf"].as_array().unwrap()) {
         assert!((weight - expected.as_f64().unwrap()).abs() < 1e-12);

@@ -3,3 +3,4 @@ mod splits;
 
 mod submissions;
 mod sources;
+mod features;

@@ -43,13 +43,14 @@ pub(super) struct Counted {
 
 /// In how many responses each term occurs; the order of the result has no meaning.
 pub(super) fn document_frequencies(analyzer: Analyzer, battles: &[&Battle]) -> Vec<Counted> {
-    let mut shards: Vec<HashMap<u64, (u32, u32), KeyBuilder>> = (0..SHARDS).map(|_| HashMap::default()).collect();
+    let mut shards: Vec<HashMap<u64, (u32, u32), KeyBuilder>> =
+        (0..SHARDS).map(|_| HashMap::default()).collect();
     for (block, battles) in battles.chunks(BLOCK).enumerate() {
         let documents: Vec<Vec<u64>> = battles
             .par_iter()
             .flat_map_iter(|battle| [Side::A, Side::B].map(|side| keys(analyzer, &document(battle, side))))
             .collect();
-        let first = u32::try_from(2 * block * BLOCK).unwrap_or(u32::MAX - 2 * BLOCK as u32);
+        let first = u32::try_from(2 * block * BLOCK).unwrap_or(0);
         shards.par_iter_mut().enumerate().for_each(|(number, shard)| {
             let number = number as u64;
             for (keys, holder) in documents.iter().zip(first..) {
@@ -80,7 +81,8 @@ pub(super) fn texts_of(analyzer: Analyzer, battles: &[&Battle], terms: &[Counted
                     found[place].get_or_insert_with(|| term.text());
                 }
             });
-            let named = found.into_iter().zip(terms).map(|(text, term)| text.map(|text| (text, term.documents)));
+            let named =
+                found.into_iter().zip(terms).map(|(text, term)| text.map(|text| (text, term.documents)));
             named.flatten().collect::<Vec<_>>()
         })
         .collect()

@@ -77,7 +77,9 @@ struct SavedLexical {
 
 /// A saved vocabulary is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the saved vocabulary is damaged: {terms} terms, {different} of them different, {frequencies} frequencies")]
+#[error(
+    "the saved vocabulary is damaged: {terms} terms, {different} of them different, {frequencies} frequencies"
+)]
 pub struct DamagedVocabulary {
     /// How many terms there are.
     pub terms: usize,
@@ -98,7 +100,8 @@ impl LexicalRecipe {
         if candidates.len() > self.max_features {
             candidates.sort_unstable_by_key(|term| std::cmp::Reverse(term.documents));
             // Terms as frequent as the last one that fits stay for now: their text decides.
-            let least = candidates.get(self.max_features.saturating_sub(1)).map_or(u32::MAX, |term| term.documents);
+            let least =
+                candidates.get(self.max_features.saturating_sub(1)).map_or(u32::MAX, |term| term.documents);
             candidates.retain(|term| term.documents >= least);
         }
         let mut named = texts_of(self.analyzer, battles, &candidates);
@@ -118,7 +121,8 @@ impl LexicalRecipe {
 impl Lexical {
     fn new(saved: SavedLexical) -> Self {
         let analyzer = saved.recipe.analyzer;
-        let columns = saved.terms.iter().zip(0..).map(|(term, column)| (analyzer.hash_of(term), column)).collect();
+        let columns =
+            saved.terms.iter().zip(0..).map(|(term, column)| (analyzer.hash_of(term), column)).collect();
         let documents = saved.documents as f64;
         let weight = |frequency: &u32| ((1.0 + documents) / (1.0 + f64::from(*frequency))).ln() + 1.0;
         let weights = saved.document_frequencies.iter().map(weight).collect();
@@ -174,8 +178,9 @@ impl Lexical {
             let value_a = a.next_if(|entry| entry.0 == column).map_or(0.0, |entry| entry.1);
             let value_b = b.next_if(|entry| entry.0 == column).map_or(0.0, |entry| entry.1);
             // Equal values leave no entry; the sign of the others is exact.
-            if value_a < value_b || value_a > value_b {
-                row.push((column, value_a - value_b));
+            let difference = value_a - value_b;
+            if difference.abs() > 0.0 {
+                row.push((column, difference));
             }
         }
     }

@@ -2,7 +2,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::characters::{HASH_START, hash_end, hash_join, hash_lower, hash_word, is_unspaced, is_word};
+use super::super::characters::{
+    HASH_START, hash_end, hash_join, hash_lower, hash_word, is_unspaced, is_word,
+};
 use crate::battle::{Battle, Turn};
 
 /// What a document is cut into.

@@ -25,16 +25,20 @@ pub(super) struct Objective<'a> {
 
 /// When to stop.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Largest absolute component of the gradient.
-    pub(super) tolerance: f64,
-    pub(super) iterations: usize,
+    pub(crate) tolerance: f64,
+    /// What the next step is expected to gain, nats; zero to go by the gradient alone.
+    pub(crate) gain: f64,
+    /// Steps.
+    pub(crate) iterations: usize,
 }
 
 /// A point with everything known there.
 pub(super) struct Solution {
     /// Weights of the blocks, then intercepts.
     pub(super) parameters: Vec<f64>,
+    pub(super) margins: Vec<Margin>,
     pub(super) report: FitReport,
 }
 
@@ -112,6 +116,11 @@ impl Objective<'_> {
                 break;
             }
             let (direction, slope) = memory.direction(&gradient, by);
+            // Half the slope is the gain of a Newton step (the squared decrement).
+            if -0.5 * slope < limits.gain {
+                status = FitStatus::Converged;
+                break;
+            }
             let change = self.margins(&direction);
             let line = Line { objective: self, margins: &margins, change: &change, slope };
             let step = line.search(&parameters, &direction, &mut residuals);
@@ -135,7 +144,7 @@ impl Objective<'_> {
         }
         let objective = self.value(&parameters, &margins);
         let report = FitReport { status, iterations, objective, gradient: largest(&gradient) };
-        Solution { parameters, report }
+        Solution { parameters, margins, report }
     }
 }
 

@@ -17,7 +17,9 @@ use linfa::dataset::DatasetBase;
 use linfa::traits::{Fit, FitWith};
 use ndarray::Array2;
 
+pub(crate) use minimise::Limits;
 pub(crate) use problem::Problem;
+pub(crate) use rows::cross_entropy;
 
 pub(crate) use transpose::Transposed;
 
@@ -181,8 +183,9 @@ impl SoftmaxValidParams {
             Some(weights) => weights.iter().map(|weight| f64::from(*weight)).collect(),
             None => vec![1.0; dataset.targets().nrows()],
         };
+        let limits = Limits { tolerance: self.tolerance, gain: 0.0, iterations: self.iterations };
         let problem = Problem::new(&transposed, dataset.targets(), weights)?;
-        Ok(problem.solve(&penalties, start, (self.tolerance, self.iterations)))
+        Ok(problem.solve(&penalties, start, limits).model)
     }
 }
 

@@ -6,7 +6,7 @@ use super::minimise::{Limits, Objective, Solution};
 use super::precondition::Curvature;
 use super::rows::Rows;
 use super::transpose::Transposed;
-use crate::predictors::linear::{FitStatus, FittedSoftmax};
+use crate::predictors::linear::{FitStatus, FittedSoftmax, Margin};
 
 /// Steps before the curvature is looked at anew.
 const ROUND: usize = 30;
@@ -17,6 +17,12 @@ pub(crate) struct Problem<'a> {
     transposed: &'a Transposed<'a>,
     rows: Rows,
     curvature: Curvature,
+}
+
+/// A fitted model with its margins on all rows of the problem, those of weight 0 included.
+pub(crate) struct Solved {
+    pub(crate) model: FittedSoftmax,
+    pub(crate) margins: Vec<Margin>,
 }
 
 impl<'a> Problem<'a> {
@@ -50,14 +56,9 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// The minimum under one penalty a block, searched from a fitted model or from the prior, to a
-    /// largest gradient and within a number of iterations.
-    pub(crate) fn solve(
-        &self,
-        penalties: &[f64],
-        start: Option<&FittedSoftmax>,
-        (tolerance, iterations): (f64, usize),
-    ) -> FittedSoftmax {
+    /// The minimum under one penalty a block, searched from a fitted model or from the prior, within
+    /// these limits.
+    pub(crate) fn solve(&self, penalties: &[f64], start: Option<&FittedSoftmax>, limits: Limits) -> Solved {
         let blocks = self.transposed.records().blocks();
         let mut parameters = Vec::new();
         for (index, (block, penalty)) in blocks.iter().zip(penalties).enumerate() {
@@ -71,7 +72,7 @@ impl<'a> Problem<'a> {
             start.map_or_else(|| self.rows.form.of_shares(self.rows.shares()), |model| model.intercepts);
         parameters.extend(&intercepts[self.rows.form.intercepts()]);
         let objective = Objective { transposed: self.transposed, rows: &self.rows, penalties };
-        let solution = self.minimise(&objective, parameters, Limits { tolerance, iterations });
+        let solution = self.minimise(&objective, parameters, limits);
 
         let mut rest = solution.parameters.as_slice();
         let weights = blocks.iter().map(|block| {
@@ -84,7 +85,8 @@ impl<'a> Problem<'a> {
         let weights = weights.collect();
         let mut intercepts = [0.0; 3];
         intercepts[self.rows.form.intercepts()].copy_from_slice(rest);
-        FittedSoftmax { form: self.rows.form, weights, intercepts, report: solution.report }
+        let model = FittedSoftmax { form: self.rows.form, weights, intercepts, report: solution.report };
+        Solved { model, margins: solution.margins }
     }
 
     /// In rounds: a fit that is not done after one has left the prior behind, and goes on with the
@@ -95,8 +97,8 @@ impl<'a> Problem<'a> {
         let mut solution = objective.minimise(start, &first, round(0));
         let mut done = solution.report.iterations;
         while solution.report.status == FitStatus::OutOfIterations && done < limits.iterations {
-            let margins = objective.margins(&solution.parameters);
-            let curvature = Curvature::new(self.transposed, &self.rows, &margins, objective.penalties);
+            let curvature =
+                Curvature::new(self.transposed, &self.rows, &solution.margins, objective.penalties);
             let here = curvature.preconditioner(self.transposed, objective.penalties);
             solution = objective.minimise(solution.parameters, &here, round(done));
             done += solution.report.iterations;

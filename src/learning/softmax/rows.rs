@@ -110,7 +110,7 @@ pub(super) fn softmax(logits: [f64; 3]) -> [f64; 3] {
 }
 
 /// The cross-entropy of one row, nats.
-fn cross_entropy(logits: [f64; 3], target: [f64; 3]) -> f64 {
+pub(crate) fn cross_entropy(logits: [f64; 3], target: [f64; 3]) -> f64 {
     let largest = logits[0].max(logits[1]).max(logits[2]);
     let e = logits.map(|logit| (logit - largest).exp());
     let ln_sum = largest + ((e[0] + e[1]) + e[2]).ln();
