@@ -1,18 +1,18 @@
 //! The contract of everything that learns a predictor from battles, and the light recipes.
 
-mod light;
-mod recipe;
+mod fixed;
 mod linear;
 mod prior;
+mod recipe;
 pub mod softmax;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-pub use light::{FixedLearner, PriorLearner};
-pub use recipe::LearnerRecipe;
+pub use fixed::FixedLearner;
 pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
 pub use prior::PriorLearner;
+pub use recipe::LearnerRecipe;
 
 use crate::battle::LabeledBattle;
 use crate::predictors::{PredictError, Predictor};

@@ -1,7 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::light::{FixedLearner, PriorLearner};
-use super::{FitError, Learner};
+use super::{FitError, FixedLearner, Learner, LinearLearner, LinearRecipe, PriorLearner};
 
 /// Every recipe that a configuration can name, by its `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -9,6 +8,8 @@ use super::{FitError, Learner};
 pub enum LearnerRecipe {
     /// The class shares.
     Prior(PriorLearner),
+    /// Softmax regression on named features and terms.
+    Linear(Box<LinearRecipe>),
     /// A test double.
     Fixed(FixedLearner),
 }
@@ -19,6 +20,7 @@ impl LearnerRecipe {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Prior(_) => "prior",
+            Self::Linear(_) => "linear",
             Self::Fixed(_) => "fixed",
         }
     }
@@ -30,6 +32,7 @@ impl LearnerRecipe {
     pub fn learner(&self) -> Result<Box<dyn Learner>, FitError> {
         Ok(match self {
             Self::Prior(learner) => Box::new(*learner),
+            Self::Linear(recipe) => Box::new(LinearLearner { recipe: *recipe.clone() }),
             Self::Fixed(learner) => Box::new(learner.clone()),
         })
     }
