@@ -230,7 +230,7 @@ impl Decode for Canonical {
         let prompts = list(row, prompts, counts)?;
         let turns = turns(prompts, list(row, responses_a, counts)?, list(row, responses_b, counts)?, counts);
         let system = row.cell(self.system).text().map(std::borrow::Cow::into_owned);
-        let battle = Battle { id: row_id(row, self.id)?, system, turns: turns.into() };
+        let battle = Battle { id: row_id(row, self.id)?, system, turns };
         let mut found = self.common.row(row, battle, self.label(row)?);
         found.weight = weight(row, self.weight, "weight")?;
         if let (true, cell @ Cell::Text(text)) = (self.keep_metadata, row.cell(self.metadata)) {

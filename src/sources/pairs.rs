@@ -125,8 +125,8 @@ fn completions(
     counts: &mut Counts,
 ) -> Result<Vec<Vec<Message>>, Fault> {
     let answer = |text: Option<String>| vec![Message { role: Role::Assistant, text }];
-    let conversations = match cell {
-        Cell::Null => vec![answer(None)],
+    let conversations = match &cell.plain() {
+        Cell::Null | Cell::Quoted(_) => vec![answer(None)],
         Cell::Text(text) => {
             let list = text.starts_with('[').then(|| json_value(text).ok()).flatten();
             match list {

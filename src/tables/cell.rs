@@ -9,6 +9,9 @@ pub enum Cell<'a> {
     Null,
     /// Text; every field of a CSV file is text.
     Text(Cow<'a, str>),
+    /// Text of a CSV field as it stands between its quotes, with every quote inside doubled: undoing that
+    /// would copy most of a file, and the decoder of lists reads it as it is.
+    Quoted(&'a str),
     /// A number, a truth value, a list or an object.
     Value(Value),
 }
@@ -20,6 +23,7 @@ impl Cell<'_> {
         match self {
             Self::Null => None,
             Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Quoted(text) => Some(Cow::Owned(text.replace("\"\"", "\""))),
             Self::Value(value) => Some(Cow::Owned(value.to_string())),
         }
     }
@@ -36,8 +40,20 @@ impl Cell<'_> {
         match self {
             Self::Null => None,
             Self::Text(text) => text.trim().parse().ok(),
+            Self::Quoted(_) => None,
             Self::Value(Value::Bool(value)) => Some(f64::from(u8::from(*value))),
             Self::Value(value) => value.as_f64(),
+        }
+    }
+
+    /// The same cell without `Quoted`: nothing, text or a value.
+    #[must_use]
+    pub fn plain(&self) -> Cell<'_> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Text(text) => Cell::Text(Cow::Borrowed(text)),
+            Self::Quoted(_) => self.text().map_or(Cell::Null, Cell::Text),
+            Self::Value(value) => Cell::Value(value.clone()),
         }
     }
 

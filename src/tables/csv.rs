@@ -166,35 +166,21 @@ fn field(text: &str) -> Field<'_> {
 /// Takes a field whose opening quote is already gone.
 fn quoted(body: &str) -> Field<'_> {
     let bytes = body.as_bytes();
-    let mut unescaped = String::new();
-    let mut copied = 0;
-    let mut from = 0;
-    while let Some(found) = memchr::memchr(b'"', &bytes[from..]) {
+    let (mut from, mut doubled) = (0, false);
+    let quote = loop {
+        let Some(found) = memchr::memchr(b'"', &bytes[from..]) else { break body.len() };
         let quote = from + found;
         if bytes.get(quote + 1) != Some(&b'"') {
-            return closed(body, quote, copied, unescaped);
+            break quote;
         }
-        if unescaped.capacity() == 0 {
-            unescaped.reserve(body.len());
-        }
-        unescaped.push_str(&body[copied..=quote]);
-        copied = quote + 2;
-        from = copied;
-    }
-    closed(body, body.len(), copied, unescaped)
-}
-
-fn closed(body: &str, quote: usize, copied: usize, mut unescaped: String) -> Field<'_> {
-    let value = if copied == 0 {
-        Cow::Borrowed(&body[..quote])
-    } else {
-        unescaped.push_str(&body[copied..quote]);
-        Cow::Owned(unescaped)
+        doubled = true;
+        from = quote + 2;
     };
+    let value = &body[..quote];
+    let cell = if doubled { Cell::Quoted(value) } else { Cell::Text(Cow::Borrowed(value)) };
     let behind = body.get(quote + 1..).unwrap_or_default();
     let rest = behind.strip_prefix(',');
-    let behind_quote = (rest.is_none() && !behind.is_empty()).then_some(behind);
-    Field { cell: Cell::Text(value), rest, behind_quote }
+    Field { cell, rest, behind_quote: (rest.is_none() && !behind.is_empty()).then_some(behind) }
 }
 
 /// Finds line ends that are outside quotes. A quote opens a field only where the field begins.

@@ -18,5 +18,5 @@ mod table;
 
 pub use cell::{Cell, Row};
 pub use error::TableError;
-pub use json_text::{JsonFault, StringArray, string_array, value as json_value};
+pub use json_text::{JsonFault, StringArray, string_array, string_array_quoted, value as json_value};
 pub use table::{Chunk, Kind, Table};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests unwrap like the tests")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -239,11 +240,8 @@ fn a_file_of_many_blocks_reads_the_same_with_any_number_of_threads() {
     let path = folder.path().join("many.csv");
     let mut text = "id,prompt,response_a,response_b,winner\n".to_owned();
     for row in 0..9_000_usize {
-        let filler = "a \"\"word\"\",\n".repeat(1 + row % 97);
-        text.push_str(&format!(
-            "{row},\"[\"\"{}\"\"]\",[null],\"[\"\"{row}\"\"]\",tie\n",
-            filler.replace("\"\"", "'")
-        ));
+        let filler = "a 'word',\n".repeat(1 + row % 97);
+        let _ = writeln!(text, "{row},\"[\"\"{filler}\"\"]\",[null],\"[\"\"{row}\"\"]\",tie");
     }
     fs::write(&path, text).unwrap();
     let options = ReadOptions { format: Some(Format::KaggleLmsys), max_rows: None };
