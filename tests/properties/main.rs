@@ -1,2 +1,3 @@
 //! See each file.
+mod audit;
 mod splits;
