@@ -122,7 +122,8 @@ fn table(summary: &Summary) -> String {
     header.extend(summary.files.iter().map(|file| format!("{}\n{}", file.path.display(), file.format)));
     header.push("all".to_owned());
     table.set_header(header);
-    let counts: Vec<_> = summary.files.iter().map(|file| &file.counts).chain([&summary.total]).map(Counts::fields).collect();
+    let counts: Vec<_> =
+        summary.files.iter().map(|file| &file.counts).chain([&summary.total]).map(Counts::fields).collect();
     for (field, (label, all)) in summary.total.fields().into_iter().enumerate() {
         if all > 0 {
             let values = counts.iter().map(|fields| fields[field].1.to_string());

@@ -1,7 +1,14 @@
 //! The contract of everything that learns a predictor from battles, and the light recipes.
 
+mod linear;
+mod prior;
+pub mod softmax;
+
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+
+pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
+pub use prior::PriorLearner;
 
 use crate::battle::LabeledBattle;
 use crate::predictors::{PredictError, Predictor};

@@ -2,6 +2,7 @@
 
 mod blend;
 mod fixed;
+pub mod linear;
 mod prior;
 mod swap_average;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blend::{Blend, Pooling};
 pub use fixed::Fixed;
+pub use linear::Linear;
 pub use prior::Prior;
 pub use swap_average::SwapAverage;
 
@@ -63,6 +65,8 @@ pub trait Predictor: Send + Sync {
 pub enum SavedPredictor {
     /// The same probabilities for every battle.
     Prior(Prior),
+    /// A swap-equivariant softmax regression.
+    Linear(Box<Linear>),
     /// A test double that looks predictions up by id.
     Fixed(Fixed),
     /// The mean of both orders of another predictor.
@@ -89,6 +93,7 @@ impl SavedPredictor {
     pub fn load(self) -> Result<Box<dyn Predictor>, PredictError> {
         Ok(match self {
             Self::Prior(prior) => Box::new(prior),
+            Self::Linear(linear) => linear,
             Self::Fixed(fixed) => Box::new(fixed),
             Self::SwapAverage { inner } => Box::new(SwapAverage(inner.load()?)),
             Self::Blend { pooling, weights, members } => {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{
-    Column, DataFrame, DataType, IntoColumn, KeyValueMetadata, ListBuilderTrait,
-    ListStringChunkedBuilder, ParquetWriter, PolarsError, Schema,
+    Column, DataFrame, DataType, IntoColumn, KeyValueMetadata, ListBuilderTrait, ListStringChunkedBuilder,
+    ParquetWriter, PolarsError, Schema,
 };
 
 use super::common::Common;
@@ -37,7 +37,9 @@ fn schema() -> Schema {
     schema.insert("vote".into(), DataType::String);
     schema.extend(TARGETS.map(|name| (name.into(), DataType::Float64)));
     schema.insert("weight".into(), DataType::Float64);
-    schema.extend(["model_a", "model_b", "session", "language", "metadata"].map(|name| (name.into(), DataType::String)));
+    schema.extend(
+        ["model_a", "model_b", "session", "language", "metadata"].map(|name| (name.into(), DataType::String)),
+    );
     schema
 }
 
@@ -54,9 +56,11 @@ impl CanonicalWriter {
     /// # Errors
     /// `SourceError::Write` when it cannot.
     pub fn create(path: &Path) -> Result<Self, SourceError> {
-        let file = SharedFile(Arc::new(Mutex::new(Shared { file: AtomicFile::create(path)?, failure: None })));
+        let file =
+            SharedFile(Arc::new(Mutex::new(Shared { file: AtomicFile::create(path)?, failure: None })));
         let marker = KeyValueMetadata::from_static(vec![(VERSION_KEY.to_owned(), VERSION.to_string())]);
-        let writer = ParquetWriter::new(file.clone()).with_key_value_metadata(Some(marker)).batched(&schema());
+        let writer =
+            ParquetWriter::new(file.clone()).with_key_value_metadata(Some(marker)).batched(&schema());
         let writer = writer.map_err(|error| file.write_error(path, &error))?;
         Ok(Self { path: path.to_owned(), file, writer })
     }
@@ -122,7 +126,8 @@ impl Write for SharedFile {
 }
 
 fn frame(rows: &[SourceRow]) -> Result<DataFrame, PolarsError> {
-    let model = |side: usize| move |row: &'_ SourceRow| row.models.as_ref().map(|models| models[side].clone());
+    let model =
+        |side: usize| move |row: &'_ SourceRow| row.models.as_ref().map(|models| models[side].clone());
     let target = |class: usize| move |row: &SourceRow| row.label.map(|label| label.target.to_array()[class]);
     let mut columns = vec![
         text("id", rows, |row| Some(row.battle.id.0.clone())),
@@ -185,7 +190,8 @@ impl Canonical {
             let (path, found) = (table.path().to_owned(), found.to_owned());
             return Err(SourceError::Version { path, found, supported: VERSION });
         }
-        let [id, system, vote, weight, metadata] = table.require(["id", "system", "vote", "weight", "metadata"])?;
+        let [id, system, vote, weight, metadata] =
+            table.require(["id", "system", "vote", "weight", "metadata"])?;
         let [prompt, response_a, response_b] = table.require(TEXTS)?;
         let targets = table.require(TARGETS)?;
         Ok(Self {
@@ -205,11 +211,14 @@ impl Canonical {
         let shares = self.targets.map(|column| row.cell(column).number());
         let [Some(a), Some(b), Some(tie)] = shares else { return Ok(None) };
         let cell = row.cell(self.targets[0]);
-        let target = Target::new([a, b, tie]).map_err(|error| Fault::new(TARGETS[0], cell, error.to_string()))?;
+        let target =
+            Target::new([a, b, tie]).map_err(|error| Fault::new(TARGETS[0], cell, error.to_string()))?;
         let cell = row.cell(self.vote);
         let vote = match cell.text() {
             None => None,
-            Some(text) => Some(Vote::from_spelling(&text).ok_or_else(|| Fault::new("vote", cell, "is no vote"))?),
+            Some(text) => {
+                Some(Vote::from_spelling(&text).ok_or_else(|| Fault::new("vote", cell, "is no vote"))?)
+            }
         };
         Ok(Some(RowLabel { vote, target }))
     }
@@ -225,8 +234,9 @@ impl Decode for Canonical {
         let mut found = self.common.row(row, battle, self.label(row)?);
         found.weight = weight(row, self.weight, "weight")?;
         if let (true, cell @ Cell::Text(text)) = (self.keep_metadata, row.cell(self.metadata)) {
-            found.metadata = serde_json::from_str(text)
-                .map_err(|error| Fault::new("metadata", cell, format!("is not a JSON object of texts: {error}")))?;
+            found.metadata = serde_json::from_str(text).map_err(|error| {
+                Fault::new("metadata", cell, format!("is not a JSON object of texts: {error}"))
+            })?;
         }
         battles.push(found);
         Ok(())

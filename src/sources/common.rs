@@ -35,9 +35,8 @@ impl Common {
 
     /// Puts the row together.
     pub(super) fn row(&self, row: &Row<'_>, battle: Battle, label: Option<RowLabel>) -> SourceRow {
-        let text = |column: usize| {
-            row.cell(column).text().filter(|text| !text.is_empty()).map(Cow::into_owned)
-        };
+        let text =
+            |column: usize| row.cell(column).text().filter(|text| !text.is_empty()).map(Cow::into_owned);
         let models = self.models.map(|models| models.map(text));
         let models = models.filter(|names| names.iter().any(Option::is_some));
         let mut metadata: BTreeMap<String, String> = self
@@ -46,7 +45,8 @@ impl Common {
             .filter_map(|(column, name)| Some((name.clone(), row.cell(*column).text()?.into_owned())))
             .collect();
         if self.keep_metadata {
-            let more = row.more.iter().filter_map(|(name, cell)| Some((name.clone(), cell.text()?.into_owned())));
+            let more =
+                row.more.iter().filter_map(|(name, cell)| Some((name.clone(), cell.text()?.into_owned())));
             metadata.extend(more);
         }
         SourceRow {

@@ -28,8 +28,9 @@ pub(super) fn messages(cell: &Cell<'_>, column: &str, counts: &mut Counts) -> Re
         Cell::Null => Ok(Vec::new()),
         Cell::Value(value) => of_value(value, counts).map_err(|problem| Fault::new(column, cell, problem)),
         Cell::Text(text) => {
-            let (value, lone_surrogates) = json_value(text)
-                .map_err(|error| Fault::new(column, cell, format!("is not a JSON list of messages: {error}")))?;
+            let (value, lone_surrogates) = json_value(text).map_err(|error| {
+                Fault::new(column, cell, format!("is not a JSON list of messages: {error}"))
+            })?;
             counts.lone_surrogates += lone_surrogates;
             of_value(&value, counts).map_err(|problem| Fault::new(column, cell, problem))
         }
@@ -190,13 +191,17 @@ mod tests {
         assert_eq!(turns.len(), 2);
         assert_eq!(turns[0].prompt, "what is\nthis");
         assert_eq!(turns[0].response_b, Response::Text(String::new()));
-        assert_eq!((turns[1].response_a.clone(), turns[1].response_b.clone()), (Response::Missing, Response::Missing));
+        assert_eq!(
+            (turns[1].response_a.clone(), turns[1].response_b.clone()),
+            (Response::Missing, Response::Missing)
+        );
         assert_eq!((counts.images, counts.uneven_turns, counts.different_prompts), (1, 1, 0));
     }
 
     #[test]
     fn a_dialogue_in_one_text_is_cut_into_messages() {
-        let found = dialogue("\n\nHuman: hi\n\nthere\n\nAssistant: hello\n\nHuman: bye\n\nAssistant:").unwrap();
+        let found =
+            dialogue("\n\nHuman: hi\n\nthere\n\nAssistant: hello\n\nHuman: bye\n\nAssistant:").unwrap();
         assert_eq!(found.len(), 4);
         assert_eq!(found[0], Message { role: Role::User, text: Some("hi\n\nthere".to_owned()) });
         assert_eq!(found[3].text.as_deref(), Some(""));

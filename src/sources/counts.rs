@@ -94,7 +94,8 @@ impl Counts {
         };
         self.soft_labels += u64::from(label.target.class().is_none());
         self.both_bad += u64::from(label.vote == Some(Vote::BothBad));
-        let silent = |answer: fn(&Turn) -> &Response| turns.iter().all(|turn| answer(turn).as_str().trim().is_empty());
+        let silent =
+            |answer: fn(&Turn) -> &Response| turns.iter().all(|turn| answer(turn).as_str().trim().is_empty());
         let (won, nothing) = match label.vote {
             Some(Vote::A) => (true, silent(|turn| &turn.response_a)),
             Some(Vote::B) => (true, silent(|turn| &turn.response_b)),

@@ -163,6 +163,8 @@ mod tests {
             assert_eq!(serde_json::to_string(&format).unwrap(), format!("\"{format}\""));
         }
         assert_eq!("arena_55k".parse(), Ok(Format::KaggleLmsys));
-        assert!("kaggle".parse::<Format>().unwrap_err().to_string().contains("`kaggle_lmsys`, `kaggle_wsdm`"));
+        assert!(
+            "kaggle".parse::<Format>().unwrap_err().to_string().contains("`kaggle_lmsys`, `kaggle_wsdm`")
+        );
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::common::Common;
 use super::error::Fault;
 use super::labels::{LabelColumns, row_id};
-use super::common::Common;
 use super::{Counts, Decode, SourceRow};
 use crate::battle::{Battle, Response, Turn};
 use crate::tables::{Cell, JsonFault, Row, Table, TableError, json_value, string_array};
@@ -18,7 +18,8 @@ pub(super) struct KaggleLmsys {
 
 impl KaggleLmsys {
     pub(super) fn new(table: &Table, keep_metadata: bool) -> Result<Self, TableError> {
-        let [id, prompt, response_a, response_b] = table.require(["id", "prompt", "response_a", "response_b"])?;
+        let [id, prompt, response_a, response_b] =
+            table.require(["id", "prompt", "response_a", "response_b"])?;
         let labels = LabelColumns::of(table)?;
         let mut known = labels.columns();
         known.extend([id, prompt, response_a, response_b]);

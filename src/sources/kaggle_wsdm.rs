@@ -1,8 +1,8 @@
 //! Kaggle WSDM Cup: plain texts of one turn, `winner`, `language`.
 
+use super::common::Common;
 use super::error::Fault;
 use super::labels::{LabelColumns, row_id};
-use super::common::Common;
 use super::{Counts, Decode, SourceRow};
 use crate::battle::{Battle, Response, Turn};
 use crate::tables::{Row, Table, TableError};

@@ -65,7 +65,8 @@ impl LabelColumns {
 fn vote(cell: &Cell<'_>) -> Result<Vote, Fault> {
     let text = cell.text().unwrap_or_default();
     Vote::from_spelling(&text).ok_or_else(|| {
-        let problem = "is no winner; write `model_a`, `model_b`, `tie`, `tie (bothbad)`, `both_bad` or `bothbad`";
+        let problem =
+            "is no winner; write `model_a`, `model_b`, `tie`, `tie (bothbad)`, `both_bad` or `bothbad`";
         Fault::new("winner", cell, problem)
     })
 }
@@ -75,7 +76,8 @@ fn target(row: &Row<'_>, columns: [usize; 3]) -> Result<Target, Fault> {
     for (class, column) in columns.into_iter().enumerate() {
         let cell = row.cell(column);
         let share = cell.number().filter(|share| (0.0..=1.0).contains(share));
-        let problem = "is no share in 0..1; write 0 or 1, or fractions that sum to 1 over the three winner columns";
+        let problem =
+            "is no share in 0..1; write 0 or 1, or fractions that sum to 1 over the three winner columns";
         shares[class] = share.ok_or_else(|| Fault::new(WINNERS[class], cell, problem))?;
     }
     Target::new(shares).map_err(|_| {

@@ -86,7 +86,12 @@ impl SourceRow {
 /// `Format` and `reader`.
 trait Decode: Send + Sync {
     /// Pushes the battles of one row, usually one; oddities that only the format can see are counted.
-    fn decode(&self, row: &Row<'_>, counts: &mut Counts, battles: &mut Vec<SourceRow>) -> Result<(), error::Fault>;
+    fn decode(
+        &self,
+        row: &Row<'_>,
+        counts: &mut Counts,
+        battles: &mut Vec<SourceRow>,
+    ) -> Result<(), error::Fault>;
 
     /// Whether ids are made of the content, so that rows which repeat it are no fault.
     fn ids_are_content(&self) -> bool {

@@ -51,7 +51,8 @@ pub fn read_outcomes(
         return Err(table.no_rows().into());
     }
     let both_bad = rows.iter().filter(|outcome| outcome.vote == Vote::BothBad).count() as u64;
-    let counts = Counts { rows: rows.len() as u64, battles: rows.len() as u64, both_bad, ..Counts::default() };
+    let counts =
+        Counts { rows: rows.len() as u64, battles: rows.len() as u64, both_bad, ..Counts::default() };
     let format = options.format.unwrap_or(Format::Outcomes);
     Ok(Ingested { rows, format, counts, content_hash: table.content_hash()? })
 }

@@ -29,7 +29,9 @@ impl Pairs {
         let id = table.column("id");
         let models = ["chosen_model", "rejected_model"].map(|name| table.column(name));
         let mut known = answers.to_vec();
-        known.extend(prompt.map(|(column, _)| column).into_iter().chain(id).chain(models.into_iter().flatten()));
+        known.extend(
+            prompt.map(|(column, _)| column).into_iter().chain(id).chain(models.into_iter().flatten()),
+        );
         let common = Common::new(table, &known, keep_metadata);
         Ok(Self { answers, prompt, id, subset: table.column("subset"), models, common })
     }
@@ -138,7 +140,9 @@ fn completions(
         Cell::Value(Value::Array(texts)) if !texts.is_empty() && texts.iter().all(Value::is_string) => {
             texts.iter().map(|text| answer(text.as_str().map(str::to_owned))).collect()
         }
-        Cell::Value(_) => return Err(Fault::new(column, cell, "is no text, no list of texts and no list of messages")),
+        Cell::Value(_) => {
+            return Err(Fault::new(column, cell, "is no text, no list of texts and no list of messages"));
+        }
     };
     conversations.into_iter().map(|conversation| with_prompt(conversation, prompt, (column, cell))).collect()
 }
@@ -162,7 +166,8 @@ fn with_prompt(
         return Ok(conversation);
     }
     let prompt = prompt.ok_or_else(|| {
-        let problem = "is an answer without a question; a column `prompt`, `question` or `input` must hold it";
+        let problem =
+            "is an answer without a question; a column `prompt`, `question` or `input` must hold it";
         Fault::new(column, cell, problem)
     })?;
     Ok(prompt.iter().cloned().chain(conversation).collect())

@@ -176,7 +176,9 @@ fn decode(
                 counts.rows += 1;
                 counts.lone_surrogates += row.lone_surrogates;
                 let before = battles.len();
-                decoder.decode(&row, &mut counts, &mut battles).map_err(|fault| fault.at(path, row.number))?;
+                decoder
+                    .decode(&row, &mut counts, &mut battles)
+                    .map_err(|fault| fault.at(path, row.number))?;
                 battles[before..].iter().for_each(|battle| counts.observe(battle));
             }
             Ok((battles, counts))

@@ -41,7 +41,8 @@ impl CsvFile {
             return Err(TableError::Empty { path: path.to_owned() });
         }
         let (start, end) = first.records.remove(0);
-        let start = if first.bytes.starts_with(BYTE_ORDER_MARK) { start + BYTE_ORDER_MARK.len() } else { start };
+        let start =
+            if first.bytes.starts_with(BYTE_ORDER_MARK) { start + BYTE_ORDER_MARK.len() } else { start };
         csv.columns = header(path, first.bytes.get(start..end).unwrap_or_default())?;
         first.columns = csv.columns.len();
         csv.rows = first.records.len() as u64;

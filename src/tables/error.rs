@@ -154,7 +154,8 @@ impl TableError {
     #[must_use]
     pub fn shown(value: &str) -> String {
         const LONGEST: usize = 60;
-        let line: String = value.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line: String =
+            value.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
         if value.chars().nth(LONGEST).is_some() { format!("{line}…") } else { line }
     }
 

@@ -32,8 +32,10 @@ pub fn read(path: &Path) -> Result<Vec<FoldRow>, TableError> {
         let id = ids.take(path, row, id_column)?;
         let text = row.cell(fold_column).text().unwrap_or_default();
         let problem = "is not the number of a fold (0, 1, 2, ..)";
-        let fold = text.trim().parse().map_err(|_| Table::fault(path, row, (fold_column, "fold"), problem))?;
-        let group = group_column.and_then(|column| row.cell(column).text().map(|group| GroupId(group.into_owned())));
+        let fold =
+            text.trim().parse().map_err(|_| Table::fault(path, row, (fold_column, "fold"), problem))?;
+        let group =
+            group_column.and_then(|column| row.cell(column).text().map(|group| GroupId(group.into_owned())));
         folds.push(FoldRow { id, group, fold });
         Ok(())
     })?;

@@ -73,8 +73,11 @@ pub fn value(text: &str) -> Result<(Value, u64), JsonFault> {
 }
 
 fn fault_of(text: &str, error: &serde_json::Error) -> JsonFault {
-    let before: usize =
-        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(|line| line.chars().count()).sum();
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(|line| line.chars().count())
+        .sum();
     let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     let column = String::from_utf8_lossy(line.as_bytes().get(..error.column()).unwrap_or(line.as_bytes()));
     let full = error.to_string();
@@ -261,7 +264,9 @@ mod tests {
 
     #[test]
     fn our_decoder_agrees_with_a_strict_one_where_that_one_reads() {
-        for text in [r#"["x","y\u0000z"]"#, r#"[null]"#, r#"["\ud83d\ude00\t\b\f"]"#, "[\"日本\",\"\\u65e5\"]"] {
+        for text in
+            [r#"["x","y\u0000z"]"#, r#"[null]"#, r#"["\ud83d\ude00\t\b\f"]"#, "[\"日本\",\"\\u65e5\"]"]
+        {
             let strict: Vec<Option<String>> = serde_json::from_str(text).unwrap();
             assert_eq!(string_array(text).unwrap().items, strict);
         }

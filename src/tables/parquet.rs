@@ -29,7 +29,8 @@ impl ParquetFile {
         let mut metadata =
             FileMetadata::clone(reader.get_metadata().map_err(|error| broken(first_line(&error)))?);
         let markers = metadata.key_value_metadata.take().unwrap_or_default();
-        let markers = markers.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())));
+        let markers =
+            markers.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())));
         let schema: ArrowSchema = parquet_to_arrow_schema(metadata.schema().fields())
             .into_iter()
             .map(|(name, mut field)| {
@@ -38,8 +39,12 @@ impl ParquetFile {
             })
             .collect();
         // Columns of a type that stays unknown here are not read; nothing of ours has such a type.
-        let projection: Vec<usize> =
-            schema.iter_values().enumerate().filter(|(_, field)| is_known(&field.dtype)).map(|(i, _)| i).collect();
+        let projection: Vec<usize> = schema
+            .iter_values()
+            .enumerate()
+            .filter(|(_, field)| is_known(&field.dtype))
+            .map(|(i, _)| i)
+            .collect();
         let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
         metadata.key_value_metadata = Some(vec![schema_to_metadata_key(&schema)]);
         Ok(Self {
@@ -85,7 +90,9 @@ impl ParquetFile {
             .with_projection(self.projection.clone())
             .set_rechunk(true);
         reader.set_metadata(Arc::clone(&self.metadata));
-        reader.finish().map_err(|error| TableError::Parquet { path: self.path.clone(), problem: first_line(&error) })
+        reader
+            .finish()
+            .map_err(|error| TableError::Parquet { path: self.path.clone(), problem: first_line(&error) })
     }
 }
 
@@ -127,7 +134,8 @@ fn json(value: &AnyValue) -> Value {
         AnyValue::List(items) => Value::Array(items.iter().map(|item| json(&item)).collect()),
         AnyValue::Struct(_, _, fields) => {
             let values = value._iter_struct_av();
-            let named = fields.iter().zip(values).map(|(field, value)| (field.name().to_string(), json(&value)));
+            let named =
+                fields.iter().zip(values).map(|(field, value)| (field.name().to_string(), json(&value)));
             Value::Object(named.collect::<Map<_, _>>())
         }
         _ => Value::Null,

@@ -58,7 +58,8 @@ pub(super) struct UniqueIds {
 impl UniqueIds {
     pub(super) fn take(&mut self, path: &Path, row: &Row<'_>, column: usize) -> Result<BattleId, TableError> {
         let id = row.cell(column).text().filter(|id| !id.is_empty());
-        let id = BattleId(id.ok_or_else(|| Table::fault(path, row, (column, "id"), "is no id"))?.into_owned());
+        let id =
+            BattleId(id.ok_or_else(|| Table::fault(path, row, (column, "id"), "is no id"))?.into_owned());
         if let Some(first) = self.rows.insert(id.clone(), row.number) {
             return Err(TableError::RepeatedId { path: path.to_owned(), id, first, second: row.number });
         }
@@ -125,7 +126,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_the_same() {
-        let values = [[0.1, 0.2, 0.7], [1.0, 0.0, 0.0], [1.0 / 3.0, 1.0 / 3.0, 1.0 - 2.0 / 3.0], [1e-300, 0.5, 0.5]];
+        let values =
+            [[0.1, 0.2, 0.7], [1.0, 0.0, 0.0], [1.0 / 3.0, 1.0 / 3.0, 1.0 - 2.0 / 3.0], [1e-300, 0.5, 0.5]];
         let predictions: Vec<_> = values
             .iter()
             .enumerate()

@@ -121,7 +121,11 @@ impl Table {
         if missing.is_empty() {
             return Ok(names.map(|name| self.column(name).unwrap_or_default()));
         }
-        Err(TableError::MissingColumns { path: self.path.to_path_buf(), missing, found: self.columns.to_vec() })
+        Err(TableError::MissingColumns {
+            path: self.path.to_path_buf(),
+            missing,
+            found: self.columns.to_vec(),
+        })
     }
 
     /// What a Parquet file says of itself under a key.
@@ -264,8 +268,7 @@ impl Chunk {
 fn kind_of(path: &Path, file: &mut File) -> Result<Kind, TableError> {
     let mut first = Vec::new();
     file.take(64).read_to_end(&mut first).map_err(TableError::read(path))?;
-    let refused =
-        |what, way_out| Err(TableError::Kind { path: PathBuf::from(path), what, way_out });
+    let refused = |what, way_out| Err(TableError::Kind { path: PathBuf::from(path), what, way_out });
     if first.is_empty() {
         return Err(TableError::Empty { path: path.to_owned() });
     }

@@ -1,0 +1,83 @@
+use super::measure::{Measure, flag, log, rate, share};
+
+/// Markup as `ln(1 + n)`, marks in a hundred words as `ln(1 + n)`, shares of characters as they are.
+pub(super) const MEASURES: &[Measure] = &[
+    Measure { name: "structure", even: true, value: |view| log(view.own.markup.total()) },
+    Measure { name: "bullets", even: true, value: |view| log(view.own.markup.bullets) },
+    Measure { name: "numbered", even: true, value: |view| log(view.own.markup.numbered) },
+    Measure { name: "headings", even: true, value: |view| log(view.own.markup.headings) },
+    Measure { name: "code_blocks", even: false, value: |view| log(view.own.markup.fences / 2) },
+    Measure { name: "code_lines", even: true, value: |view| log(view.own.markup.code_lines) },
+    Measure { name: "table_rows", even: false, value: |view| log(view.own.markup.table_rows) },
+    Measure { name: "quoted_lines", even: false, value: |view| log(view.own.markup.quoted_lines) },
+    Measure { name: "bold", even: true, value: |view| log(view.own.markup.bold / 2) },
+    Measure { name: "backticks", even: false, value: |view| log(view.own.markup.backticks) },
+    Measure { name: "links", even: false, value: |view| log(view.own.markup.links) },
+    Measure { name: "formulas", even: false, value: |view| log(view.own.markup.formulas) },
+    Measure { name: "emoji", even: false, value: |view| log(view.own.marks.emoji) },
+    Measure {
+        name: "line_length",
+        even: false,
+        value: |view| share(view.own.characters, view.own.filled_lines).ln_1p(),
+    },
+    Measure {
+        name: "blank_lines",
+        even: false,
+        value: |view| 1.0 - share(view.own.filled_lines, view.own.lines),
+    },
+    Measure { name: "commas", even: true, value: |view| rate(view.own.marks.commas, view.own.words) },
+    Measure { name: "stops", even: false, value: |view| rate(view.own.marks.stops, view.own.words) },
+    Measure { name: "colons", even: false, value: |view| rate(view.own.marks.colons, view.own.words) },
+    Measure {
+        name: "semicolons",
+        even: false,
+        value: |view| rate(view.own.marks.semicolons, view.own.words),
+    },
+    Measure {
+        name: "exclamations",
+        even: false,
+        value: |view| rate(view.own.marks.exclamations, view.own.words),
+    },
+    Measure { name: "questions", even: false, value: |view| rate(view.own.marks.questions, view.own.words) },
+    Measure { name: "quotes", even: false, value: |view| rate(view.own.marks.quotes, view.own.words) },
+    Measure { name: "brackets", even: false, value: |view| rate(view.own.marks.brackets, view.own.words) },
+    Measure { name: "dashes", even: false, value: |view| rate(view.own.marks.dashes, view.own.words) },
+    Measure { name: "ellipses", even: false, value: |view| rate(view.own.marks.ellipses, view.own.words) },
+    Measure { name: "symbols", even: false, value: |view| rate(view.own.marks.symbols, view.own.words) },
+    Measure { name: "operators", even: false, value: |view| rate(view.own.marks.operators, view.own.words) },
+    Measure { name: "capitals", even: false, value: |view| share(view.own.capitals, view.own.letters) },
+    Measure { name: "shouted", even: false, value: |view| share(view.own.shouted, view.own.words) },
+    Measure { name: "digits", even: false, value: |view| share(view.own.digits, view.own.characters) },
+    Measure { name: "letters", even: false, value: |view| share(view.own.letters, view.own.characters) },
+    Measure {
+        name: "small_starts",
+        even: false,
+        value: |view| share(view.own.small_starts, view.own.sentences),
+    },
+    Measure {
+        name: "blanks_before_marks",
+        even: false,
+        value: |view| rate(view.own.marks.blanks_before, view.own.words),
+    },
+    Measure {
+        name: "blanks_missing",
+        even: false,
+        value: |view| rate(view.own.marks.blanks_missing, view.own.words),
+    },
+    Measure {
+        name: "double_blanks",
+        even: false,
+        value: |view| rate(view.own.marks.double_blanks, view.own.words),
+    },
+    Measure { name: "repeated_marks", even: false, value: |view| log(view.own.marks.repeated) },
+    Measure {
+        name: "capital_start",
+        even: false,
+        value: |view| flag(view.own.first.is_some_and(char::is_uppercase)),
+    },
+    Measure {
+        name: "blank_start",
+        even: false,
+        value: |view| flag(view.own.first.is_some_and(char::is_whitespace)),
+    },
+];
