@@ -1,4 +1,5 @@
 //! See each file.
+mod audit;
 mod splits;
 
 mod submissions;
