@@ -6,15 +6,18 @@ use crate::learning::softmax::{Limits, Problem, Transposed, cross_entropy};
 use crate::predictors::linear::{FittedSoftmax, Form, Penalties};
 
 /// When a fit on inner folds ends: what is compared is held-out loss, to some 1e-5 nats.
-const INNER: Limits = Limits { tolerance: 1e-5, gain: 5e-6, iterations: 60 };
+const INNER: Limits = Limits { tolerance: 1e-5, gain: 1e-5, iterations: 60 };
 
 /// Penalties tried for scaled dense features, strongest first.
 const DENSE: [f64; 11] = [3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5];
 /// Penalties tried for TF-IDF vectors, whose length is about 1.
 const LEXICAL: [f64; 8] = [0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5];
 
-/// A path ends after this many penalties in a row that were worse than the best.
+/// A path over dense features ends after this many penalties in a row that were noticeably worse than
+/// the best; one over terms, where weak penalties are slow to fit, after the first.
 const WORSE: usize = 2;
+/// Nats of mean held-out loss below which two penalties are as good as each other.
+const NOTICEABLE: f64 = 1e-4;
 
 /// The search for penalties on inner folds.
 pub(super) struct Search<'a> {
@@ -127,13 +130,13 @@ impl<'a> Search<'a> {
             let mut penalties = last.penalties;
             penalties[block] = *penalty;
             let next = self.tried(penalties, &last.models);
-            if sum(&next.losses) < sum(&tried[best].losses) {
-                (best, worse) = (tried.len(), 0);
-            } else {
-                worse += 1;
+            let behind = (sum(&next.losses) - sum(&tried[best].losses)) / sum(&self.weights);
+            if behind < 0.0 {
+                best = tried.len();
             }
+            worse = if behind > NOTICEABLE { worse + 1 } else { 0 };
             tried.push(next);
-            if worse == WORSE {
+            if worse == if path.len() == LEXICAL.len() { 1 } else { WORSE } {
                 break;
             }
         }
@@ -151,14 +154,22 @@ impl<'a> Search<'a> {
         let Some(position) = DENSE.iter().position(|penalty| penalty.to_bits() == around.to_bits()) else {
             return Ok(start);
         };
-        let mut tried = Vec::new();
-        for penalty in DENSE.iter().skip(position.saturating_sub(2)).take(4) {
-            if stopped() {
-                return Err(FitError::Stopped);
-            }
+        let with = |place: usize| {
             let mut penalties = start.penalties;
-            penalties[block] = *penalty;
-            tried.push(self.tried(penalties, &start.models));
+            penalties[block] = DENSE[place];
+            self.tried(penalties, &start.models)
+        };
+        let mut tried = vec![start.clone()];
+        if position + 1 < DENSE.len() {
+            tried.push(with(position + 1));
+        }
+        if stopped() {
+            return Err(FitError::Stopped);
+        }
+        let weaker_is_better = tried.len() == 2 && sum(&tried[1].losses) < sum(&tried[0].losses);
+        if !weaker_is_better && position > 0 {
+            tried.truncate(1);
+            tried.insert(0, with(position - 1));
         }
         let best = (0..tried.len())
             .fold(0, |best, at| if sum(&tried[at].losses) < sum(&tried[best].losses) { at } else { best });

@@ -6,7 +6,7 @@ use crate::predictors::linear::{FitReport, FitStatus, Margin};
 
 /// Pairs of steps and gradient changes that are remembered. The preconditioner carries most of the
 /// curvature, and each pair costs two passes over all weights.
-const MEMORY: usize = 6;
+const MEMORY: usize = 4;
 /// A step is good when the slope there is this much flatter than at its start.
 const FLATTER: f64 = 0.1;
 /// Points tried on one line; each costs one exponential a class and row, no pass over the features.
