@@ -164,6 +164,7 @@ pub(super) fn parameters(calibrator: &Calibrator) -> String {
         Calibrator::Symmetric(s) => {
             format!("symmetric, contrast x {:.5}, tie x {:.5} {:+.5}", s.contrast, s.tie, s.offset)
         }
+        Calibrator::Position(p) => format!("position, offset {:+.5} of A against B", p.offset),
         Calibrator::Vector(v) => format!("vector, factors {:.4?}, offsets {:.4?}", v.factors, v.offsets),
         Calibrator::StructuredMatrix(m) => format!("matrix {:.4?}, offsets {:.4?}", m.matrix, m.offsets),
         Calibrator::Identity {} | Calibrator::Isotonic(_) => calibrator.kind().name().to_owned(),

@@ -63,7 +63,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     console.result(&evaluation, || text(&evaluation))
 }
 
-fn text(evaluation: &Evaluation) -> String {
+pub(super) fn text(evaluation: &Evaluation) -> String {
     let mut parts = vec![
         format!(
             "{} ({})",

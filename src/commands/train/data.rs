@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::battle::Battle;
+use crate::audit;
 use crate::battle::{BattleId, GroupId, LabeledBattle, Task, normalised_prompt};
 use crate::commands::{BadInput, Console, OrBadInput};
 use crate::config::{Config, DataSource, Deduplicate, Role, Ties};
@@ -78,7 +78,7 @@ pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prep
     }
     if !prepared.extra.is_empty() {
         let battles = prepared.competition.iter().chain(&prepared.extra).map(|row| &row.battle);
-        prepared.clusters = exact_clusters(battles);
+        prepared.clusters = audit::prompt_clusters(&battles.collect::<Vec<_>>());
     }
     assign_folds(config, &mut prepared, console)?;
     Ok(prepared)
@@ -221,14 +221,4 @@ pub(super) fn describe(prepared: &Prepared) -> String {
     let files: Vec<&str> = prepared.sources.iter().map(|source| source.file.as_str()).collect();
     let rows = prepared.competition.len();
     format!("{rows} rows, {} prompts, {} extra rows, from {}", prompts.len(), prepared.extra.len(), files.join(", "))
-}
-
-fn exact_clusters<'a>(battles: impl Iterator<Item = &'a Battle>) -> Vec<u32> {
-    let mut known: std::collections::BTreeMap<GroupId, u32> = std::collections::BTreeMap::new();
-    battles
-        .map(|battle| {
-            let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-            *known.entry(GroupId::of_prompt(battle)).or_insert(next)
-        })
-        .collect()
 }

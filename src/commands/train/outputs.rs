@@ -32,6 +32,19 @@ struct Finished<'a> {
     evaluation: &'a Evaluation,
 }
 
+impl Finished<'_> {
+    fn text(&self) -> String {
+        let mut text = commands::score::text(self.evaluation);
+        if let Some(summary) = &self.evaluation.post_processing {
+            text.push_str(&format!("\n{}", summary.verdict));
+        }
+        for warning in &self.evaluation.warnings {
+            text.push_str(&format!("\nwarning: {warning}"));
+        }
+        format!("{text}\nrun: {}\nreport: {}", self.run, self.report.display())
+    }
+}
+
 impl Outputs<'_> {
     /// Writes every file of the run; the manifest, which makes it a finished one, comes last.
     pub(super) fn write(
@@ -53,7 +66,7 @@ impl Outputs<'_> {
         commands::log::append_run(&directory, &evaluation, &manifest)?;
         let report = directory.report_path().join("index.html");
         let finished = Finished { run: directory.path().display().to_string(), report, evaluation: &evaluation };
-        console.result(&finished, || format!("log loss {:.5}", evaluation.scores.log_loss))
+        console.result(&finished, || finished.text())
     }
 
     fn evaluate(&self, args: &super::Args) -> anyhow::Result<Evaluation> {
