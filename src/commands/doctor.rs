@@ -1,3 +1,5 @@
+//! `tiebreak doctor`: what is here.
+
 use std::fmt::Write as _;
 
 use serde::Serialize;

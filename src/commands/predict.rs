@@ -1,3 +1,5 @@
+//! `tiebreak predict`: the probabilities of a file of battles.
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! `tiebreak setup`: what has to be fetched.
+
 use serde::Serialize;
 
 use super::Console;

@@ -1,3 +1,5 @@
+//! `tiebreak submit`: a checked submission.
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! `tiebreak train`: from battles to a run.
+
 mod data;
 mod outputs;
 
