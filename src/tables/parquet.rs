@@ -96,8 +96,7 @@ impl ParquetFile {
         let mut reader = ParquetReader::new(file)
             .with_slice(Some((before, count)))
             .with_projection(self.projection.clone())
-            .read_parallel(ParallelStrategy::None)
-            .set_rechunk(true);
+            .read_parallel(ParallelStrategy::None);
         reader.set_metadata(Arc::clone(&self.metadata));
         reader
             .finish()

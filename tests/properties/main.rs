@@ -1,2 +1,3 @@
 //! See each file.
+mod damaged_files;
 mod sources;
