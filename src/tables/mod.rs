@@ -20,4 +20,5 @@ pub use cell::{Cell, Row};
 pub use error::TableError;
 pub use json_text::{JsonFault, StringArray, string_array, string_array_quoted, value as json_value};
 pub use kind::Kind;
+pub(crate) use parquet::described;
 pub use table::{Chunk, Table};
