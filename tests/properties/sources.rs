@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use tiebreak::battle::{Response, Target, Vote};
 use tiebreak::progress::Silent;
 use tiebreak::sources::{
-    self, CanonicalWriter, Counts, Format, ReadOptions, SourceError, SourceRow, read_labeled, read_labels,
-    read_outcomes,
+    self, CanonicalWriter, Counts, Format, ReadOptions, SourceError, SourceRow, read_battles, read_labeled,
+    read_labels, read_outcomes,
 };
 
 pub(crate) fn fixture(name: &str) -> PathBuf {
@@ -218,6 +218,28 @@ fn outcomes_are_read_with_and_without_counts_and_from_battles() {
     assert_eq!(votes, [Vote::A, Vote::B, Vote::Tie, Vote::BothBad, Vote::BothBad]);
     assert_eq!((read("outcomes.jsonl")[0].weight, read("outcomes.csv")[4].id.0.as_str()), (12.0, "5"));
     assert_eq!(read("arena_33k.parquet")[3].vote, Vote::BothBad);
+}
+
+#[test]
+fn battles_to_predict_are_the_same_with_and_without_labels() {
+    let read = |name: &str| read_battles(&fixture(name), &ReadOptions::default(), &Silent).unwrap().rows;
+    assert_eq!(read("lmsys_test.csv"), read("lmsys_train.csv")[..3]);
+    assert_eq!(read("wsdm_test.parquet")[0].id.0, "327228");
+}
+
+#[test]
+fn many_row_groups_are_read_as_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("battles.parquet");
+    let rows = rows("pairs_messages.jsonl");
+    let mut writer = CanonicalWriter::create(&path).unwrap();
+    for row in &rows {
+        writer.write(std::slice::from_ref(row)).unwrap();
+    }
+    writer.finish().unwrap();
+    let found = rows_of(&path).unwrap().2;
+    assert_eq!(found.iter().map(|row| row.row).collect::<Vec<_>>(), (1..=16).collect::<Vec<_>>());
+    assert_eq!(found[15].battle, rows[15].battle);
 }
 
 #[test]
