@@ -25,9 +25,8 @@ pub(super) struct Message {
 /// The messages of a cell: a list of `{role, content}`, typed or as JSON text.
 pub(super) fn messages(cell: &Cell<'_>, column: &str, counts: &mut Counts) -> Result<Vec<Message>, Fault> {
     match &cell.plain() {
-        Cell::Null => Ok(Vec::new()),
+        Cell::Null | Cell::Quoted(_) => Ok(Vec::new()),
         Cell::Value(value) => of_value(value, counts).map_err(|problem| Fault::new(column, cell, problem)),
-        Cell::Quoted(_) => Ok(Vec::new()),
         Cell::Text(text) => {
             let (value, lone_surrogates) = json_value(text).map_err(|error| {
                 Fault::new(column, cell, format!("is not a JSON list of messages: {error}"))

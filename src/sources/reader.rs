@@ -14,9 +14,9 @@ use crate::battle::BattleId;
 use crate::tables::{Cell, Chunk, Table, TableError};
 
 /// How many rows one thread decodes before it looks for more.
-const ROWS_PER_TASK: usize = 64;
-/// Room for the texts of such a task; 64 rows of Kaggle size take about 200 KB.
-const ROOM_PER_TASK: usize = 600_000;
+const ROWS_PER_TASK: usize = 32;
+/// Room for the texts of such a task; 32 rows of Kaggle size take about 100 KB.
+const ROOM_PER_TASK: usize = 300_000;
 const ROOM_KEPT: usize = 16 << 20;
 
 /// A file as a stream of battles; only one chunk of it is in memory.

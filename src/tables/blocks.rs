@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 /// How many bytes are read at once: enough rows for all threads, little beside a file.
-const BLOCK_BYTES: usize = 4 << 20;
+const BLOCK_BYTES: usize = 2 << 20;
 
 /// Finds where records end.
 pub(super) trait Scanner {

@@ -38,9 +38,8 @@ impl Cell<'_> {
     #[must_use]
     pub fn number(&self) -> Option<f64> {
         match self {
-            Self::Null => None,
+            Self::Null | Self::Quoted(_) => None,
             Self::Text(text) => text.trim().parse().ok(),
-            Self::Quoted(_) => None,
             Self::Value(Value::Bool(value)) => Some(f64::from(u8::from(*value))),
             Self::Value(value) => value.as_f64(),
         }

@@ -115,6 +115,11 @@ fn is_low(unit: u16) -> bool {
     (0xdc00..0xe000).contains(&unit)
 }
 
+thread_local! {
+    /// One scratch a thread: a fresh one for every cell would be most of the allocations of a file.
+    static SCRATCH: std::cell::Cell<String> = const { std::cell::Cell::new(String::new()) };
+}
+
 struct Parser<'a> {
     text: &'a str,
     position: usize,
@@ -125,9 +130,15 @@ struct Parser<'a> {
     scratch: String,
 }
 
+impl Drop for Parser<'_> {
+    fn drop(&mut self) {
+        SCRATCH.set(std::mem::take(&mut self.scratch));
+    }
+}
+
 impl<'a> Parser<'a> {
     fn new(text: &'a str, quote_bytes: usize) -> Self {
-        Self { text, position: 0, quote_bytes, lone_surrogates: 0, scratch: String::new() }
+        Self { text, position: 0, quote_bytes, lone_surrogates: 0, scratch: SCRATCH.take() }
     }
 
     fn array(mut self) -> Result<StringArray, JsonFault> {
@@ -208,9 +219,6 @@ impl<'a> Parser<'a> {
                 }
                 self.scratch.push_str(piece);
                 return Ok(self.scratch.as_str().to_owned());
-            }
-            if self.scratch.capacity() == 0 {
-                self.scratch.reserve(bytes.len() - end + piece.len());
             }
             self.scratch.push_str(piece);
             self.escape()?;

@@ -3,8 +3,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polars::prelude::{AnyValue, DataFrame, FileMetadata, ParallelStrategy, ParquetReader, SerReader};
+use polars::prelude::{
+    AnyValue, CompatLevel, DataFrame, FileMetadata, KeyValueMetadata, ParallelStrategy, ParquetReader,
+    Schema, SchemaExt, SerReader,
+};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
+use polars_parquet::read::RowGroupMetadata;
 use polars_parquet::read::schema::parquet_to_arrow_schema;
 use polars_parquet::write::schema_to_metadata_key;
 use serde_json::{Map, Number, Value};
@@ -17,7 +21,9 @@ pub(super) struct ParquetFile {
     path: PathBuf,
     pub(super) columns: Vec<String>,
     markers: Vec<(String, String)>,
-    metadata: Arc<FileMetadata>,
+    /// What the footer says, but for the row groups.
+    footer: FileMetadata,
+    row_groups: Vec<RowGroupMetadata>,
     projection: Option<Vec<usize>>,
     next_group: usize,
     rows: usize,
@@ -55,7 +61,8 @@ impl ParquetFile {
             path: path.to_owned(),
             columns: projection.iter().map(|column| names[*column].clone()).collect(),
             markers: markers.collect(),
-            metadata: Arc::new(metadata),
+            row_groups: std::mem::take(&mut metadata.row_groups),
+            footer: metadata,
             projection: Some(projection),
             next_group: 0,
             rows: 0,
@@ -63,7 +70,7 @@ impl ParquetFile {
     }
 
     pub(super) fn total_rows(&self) -> u64 {
-        self.metadata.num_rows as u64
+        self.footer.num_rows as u64
     }
 
     pub(super) fn rows_read(&self) -> u64 {
@@ -76,29 +83,33 @@ impl ParquetFile {
 
     /// The next row group, and the number of the rows before it.
     pub(super) fn next(&mut self) -> Result<Option<(u64, DataFrame)>, TableError> {
-        while let Some(group) = self.metadata.row_groups.get(self.next_group) {
+        while let Some(group) = self.row_groups.get(self.next_group) {
             let (before, count) = (self.rows, group.num_rows());
             self.next_group += 1;
             self.rows += count;
             if count > 0 {
-                return Ok(Some((before as u64, self.read(before, count)?)));
+                return Ok(Some((before as u64, self.read(self.next_group - 1)?)));
             }
         }
         Ok(None)
     }
 
-    fn read(&self, before: usize, count: usize) -> Result<DataFrame, TableError> {
-        guarded(|| self.read_unguarded(before, count)).unwrap_or_else(|| Err(damaged(&self.path)))
+    fn read(&self, group: usize) -> Result<DataFrame, TableError> {
+        guarded(|| self.read_unguarded(group)).unwrap_or_else(|| Err(damaged(&self.path)))
     }
 
-    fn read_unguarded(&self, before: usize, count: usize) -> Result<DataFrame, TableError> {
+    /// Reads a row group through a footer that knows only this one: of a slice, the reader would unpack
+    /// every group before it again.
+    fn read_unguarded(&self, group: usize) -> Result<DataFrame, TableError> {
         let file = File::open(&self.path).map_err(TableError::read(&self.path))?;
+        let mut footer = self.footer.clone();
+        footer.num_rows = self.row_groups[group].num_rows();
+        footer.max_row_group_height = footer.num_rows;
+        footer.row_groups = vec![self.row_groups[group].clone()];
         let mut reader = ParquetReader::new(file)
-            .with_slice(Some((before, count)))
             .with_projection(self.projection.clone())
-            .read_parallel(ParallelStrategy::None)
-            .set_rechunk(true);
-        reader.set_metadata(Arc::clone(&self.metadata));
+            .read_parallel(ParallelStrategy::None);
+        reader.set_metadata(Arc::new(footer));
         reader
             .finish()
             .map_err(|error| TableError::Parquet { path: self.path.clone(), problem: first_line(&error) })
@@ -203,6 +214,14 @@ fn is_known(found: &ArrowDataType) -> bool {
         ArrowDataType::Struct(fields) => fields.iter().all(|field| is_known(&field.dtype)),
         _ => false,
     }
+}
+
+/// What a Parquet file of ours says of itself: `markers`, and the types of its columns in the words that every
+/// reader knows. By itself polars calls text `string_view`, which pandas cannot read inside a list.
+pub(crate) fn described(schema: &Schema, markers: Vec<(String, String)>) -> KeyValueMetadata {
+    let arrow = schema_to_metadata_key(&schema.to_arrow(CompatLevel::oldest()));
+    let types = arrow.value.map(|value| (arrow.key, value));
+    KeyValueMetadata::from_static(markers.into_iter().chain(types).collect())
 }
 
 /// The first line of what polars says; the rest are hints for programmers.

@@ -135,6 +135,31 @@ fn an_unknown_winner_names_file_row_column_and_value() {
 }
 
 #[test]
+fn a_winner_that_contradicts_the_winner_columns_is_refused() {
+    let text = "id,prompt,response_a,response_b,winner,winner_model_a,winner_model_b,winner_tie\n\
+        1,[],[],[],tie (bothbad),0,0,1\n2,[],[],[],model_a,0,1,0\n";
+    refused(
+        "t.csv",
+        text.as_bytes(),
+        &["row 2, column `winner`: `model_a` contradicts the three winner columns"],
+    );
+}
+
+#[test]
+fn a_canonical_file_of_a_later_version_or_without_a_column_is_refused() {
+    let mut canonical = fs::read(fixture("canonical.parquet")).unwrap();
+    let key = b"tiebreak_format_version";
+    let place = canonical.windows(key.len()).rposition(|window| window == key).unwrap();
+    let digit = place + canonical[place..].iter().position(|byte| *byte == b'1').unwrap();
+    canonical[digit] = b'7';
+    refused("t.parquet", &canonical, &["has format version `7`", "reads up to 1", "ingest it anew"]);
+    let text = b"id,prompt\n1,p\n";
+    let folder = folder_with("t.csv", text);
+    let run = ingest(folder.path(), &["t.csv", "--out", "o.parquet", "--format", "canonical"]);
+    assert_eq!((run.code, run.stderr.contains("format version `none`")), (2, true), "{}", run.stderr);
+}
+
+#[test]
 fn two_winners_none_and_shares_that_do_not_sum_to_one_are_refused() {
     let texts = r#""[""p""]","[""a""]","[""b""]""#;
     refused_row(&format!("2,{texts},1,1,0"), &["row 2", "`1, 1, 0` name 2 winners"]);

@@ -3,5 +3,6 @@ mod audit;
 mod splits;
 
 mod submissions;
+mod damaged_files;
 mod sources;
 mod features;

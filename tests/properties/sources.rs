@@ -1,4 +1,4 @@
-//! Every published form is read as it is meant, and nothing that a file can hold makes the reader panic.
+//! Every published form is read as it is meant.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests unwrap like the tests")]
 
@@ -7,21 +7,18 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use tiebreak::battle::{Response, Target, Vote};
 use tiebreak::progress::Silent;
 use tiebreak::sources::{
-    self, CanonicalWriter, Counts, Format, ReadOptions, SourceError, SourceRow, read_labeled, read_labels,
-    read_outcomes,
+    self, CanonicalWriter, Counts, Format, ReadOptions, SourceError, SourceRow, read_battles, read_labeled,
+    read_labels, read_outcomes,
 };
-use tiebreak::tables::{Table, json_value, predictions, string_array};
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sources").join(name)
 }
 
-fn rows_of(path: &Path) -> Result<(Format, Counts, Vec<SourceRow>), SourceError> {
+pub(crate) fn rows_of(path: &Path) -> Result<(Format, Counts, Vec<SourceRow>), SourceError> {
     let mut reader = sources::open(path, &ReadOptions::default())?;
     let mut rows = Vec::new();
     while let Some(chunk) = reader.next_chunk()? {
@@ -36,7 +33,7 @@ fn rows(name: &str) -> Vec<SourceRow> {
 }
 
 /// Every fixture of battles with its format and the counts that are not 0, beside rows and battles.
-const FIXTURES: [(&str, Format, [u64; 2], &str); 18] = [
+pub(crate) const FIXTURES: [(&str, Format, [u64; 2], &str); 18] = [
     (
         "lmsys_train.csv",
         Format::KaggleLmsys,
@@ -224,6 +221,28 @@ fn outcomes_are_read_with_and_without_counts_and_from_battles() {
 }
 
 #[test]
+fn battles_to_predict_are_the_same_with_and_without_labels() {
+    let read = |name: &str| read_battles(&fixture(name), &ReadOptions::default(), &Silent).unwrap().rows;
+    assert_eq!(read("lmsys_test.csv"), read("lmsys_train.csv")[..3]);
+    assert_eq!(read("wsdm_test.parquet")[0].id.0, "327228");
+}
+
+#[test]
+fn many_row_groups_are_read_as_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("battles.parquet");
+    let rows = rows("pairs_messages.jsonl");
+    let mut writer = CanonicalWriter::create(&path).unwrap();
+    for row in &rows {
+        writer.write(std::slice::from_ref(row)).unwrap();
+    }
+    writer.finish().unwrap();
+    let found = rows_of(&path).unwrap().2;
+    assert_eq!(found.iter().map(|row| row.row).collect::<Vec<_>>(), (1..=16).collect::<Vec<_>>());
+    assert_eq!(found[15].battle, rows[15].battle);
+}
+
+#[test]
 fn only_the_first_rows_are_read_when_asked_and_the_hash_is_of_the_whole_file() {
     let path = fixture("lmsys_train.csv");
     let options = ReadOptions { max_rows: Some(3), ..ReadOptions::default() };
@@ -257,102 +276,19 @@ fn a_file_of_many_blocks_reads_the_same_with_any_number_of_threads() {
 }
 
 #[test]
-fn a_file_cut_off_anywhere_is_read_or_refused_and_never_panics() {
+fn outcomes_that_are_no_single_vote_or_have_no_weight_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["lmsys_train.csv", "pairs_messages.jsonl", "wsdm_train.parquet", "arena_140k.parquet"] {
-        let bytes = fs::read(fixture(name)).unwrap();
-        let path = folder.path().join(name);
-        for length in (0..bytes.len()).step_by(7) {
-            fs::write(&path, &bytes[..length]).unwrap();
-            let found = rows_of(&path);
-            assert!(found.is_err() || !name.ends_with("parquet"), "{name} cut at {length} bytes was read");
-        }
-    }
-}
-
-/// CSV text of rows, every field in quotes.
-fn quoted_csv(rows: &[Vec<String>]) -> String {
-    let field = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
-    rows.iter().map(|row| row.iter().map(field).collect::<Vec<_>>().join(",") + "\n").collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, rng_seed: RngSeed::Fixed(2), ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_text_survives_csv(values in prop::collection::vec(any::<[String; 3]>(), 1..20)) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("any.csv");
-        let mut rows = vec![vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]];
-        rows.extend(values.iter().map(|row| row.to_vec()));
-        fs::write(&path, quoted_csv(&rows)).unwrap();
-        let mut found = Vec::new();
-        Table::open(&path).unwrap().for_each_row(|row| {
-            found.push(row.cells.iter().map(|cell| cell.text().unwrap().into_owned()).collect::<Vec<_>>());
-            Ok(())
-        }).unwrap();
-        prop_assert_eq!(&found, &rows[1..]);
-    }
-
-    #[test]
-    fn a_list_of_any_texts_decodes_as_a_strict_parser_says(texts in any::<Vec<Option<String>>>()) {
-        let json = serde_json::to_string(&texts).unwrap();
-        let found = string_array(&json).unwrap();
-        prop_assert_eq!(found.items, texts);
-        prop_assert_eq!(found.lone_surrogates, 0);
-    }
-
-    #[test]
-    fn any_text_is_a_list_or_refused_as_a_strict_parser_does(text in r#"[\[\]",nul \\u0d8a]{0,24}"#) {
-        let strict: Option<Vec<Option<String>>> = serde_json::from_str(&text).ok();
-        let ours = string_array(&text).ok();
-        if strict.is_some() {
-            prop_assert_eq!(ours.map(|array| array.items), strict);
-        } else if let Some(array) = ours {
-            prop_assert!(array.lone_surrogates > 0, "only lone surrogates are forgiven in `{}`", text);
-        }
-        let _ = json_value(&text);
-    }
-
-    #[test]
-    fn any_bytes_are_read_or_refused_and_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("bytes");
-        for prefix in ["", "id,prompt,response_a,response_b,winner\n", "{", "PAR1"] {
-            fs::write(&path, [prefix.as_bytes(), &bytes].concat()).unwrap();
-            let _ = rows_of(&path);
-            let _ = read_labels(&path);
-            let _ = predictions::read(&path);
-        }
-    }
-
-    #[test]
-    fn damaged_texts_are_read_or_refused_and_never_panic(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, _, _, _) in FIXTURES.iter().filter(|(name, ..)| !name.ends_with("parquet")) {
-            let mut bytes = fs::read(fixture(name)).unwrap();
-            let place = place.index(bytes.len());
-            bytes[place] = byte;
-            let path = folder.path().join(name);
-            fs::write(&path, &bytes).unwrap();
-            let _ = rows_of(&path);
-        }
-    }
-}
-
-#[test]
-fn a_parquet_file_with_a_damaged_footer_is_read_or_refused_and_never_panics() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("damaged.parquet");
-    let bytes = fs::read(fixture("wsdm_train.parquet")).unwrap();
-    let length_at = bytes.len() - 8;
-    let length = u32::from_le_bytes(bytes[length_at..length_at + 4].try_into().unwrap());
-    let mut refused = 0;
-    for place in length_at - length as usize..bytes.len() {
-        let mut damaged = bytes.clone();
-        damaged[place] ^= 0x55;
-        fs::write(&path, &damaged).unwrap();
-        refused += usize::from(rows_of(&path).is_err());
-    }
-    assert!(refused > 100, "only {refused} damaged footers were noticed");
+    let path = folder.path().join("outcomes.csv");
+    let message = |text: &str| {
+        fs::write(&path, text).unwrap();
+        read_outcomes(&path, &ReadOptions::default(), &Silent).unwrap_err().to_string()
+    };
+    assert!(
+        message("model_a,model_b,winner,count\na,b,tie,1\na,b,tie,0\n")
+            .contains("row 2, column `count`: `0`")
+    );
+    let soft = "model_a,model_b,winner_model_a,winner_model_b,winner_tie\na,b,0.5,0.5,0\n";
+    assert!(message(soft).contains("exactly one winner"));
+    assert!(message("model_a,model_b,winner\na,,tie\n").contains("column `model_b`: `null` is no name"));
+    assert!(message("model_a,model_b\na,b\n").contains("no column `winner`"));
 }
