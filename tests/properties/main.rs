@@ -1,4 +1,4 @@
 //! See each file.
 mod audit;
-mod splits;
 mod features;
+mod splits;
