@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{
-    Column, DataFrame, DataType, IntoColumn, KeyValueMetadata, ListBuilderTrait, ListStringChunkedBuilder,
-    ParquetWriter, PolarsError, Schema,
+    Column, DataFrame, DataType, IntoColumn, ListBuilderTrait, ListStringChunkedBuilder, ParquetWriter,
+    PolarsError, Schema,
 };
 
 use super::common::Common;
@@ -18,7 +18,7 @@ use super::outcomes::weight;
 use super::{Counts, Decode, RowLabel, SourceError, SourceRow};
 use crate::battle::{Battle, Response, Target, Turn, Vote};
 use crate::files::{AtomicFile, WriteError};
-use crate::tables::{Cell, Row, Table};
+use crate::tables::{Cell, Row, Table, described};
 
 /// The key under which a canonical file says its version.
 pub(super) const VERSION_KEY: &str = "tiebreak_format_version";
@@ -58,9 +58,10 @@ impl CanonicalWriter {
     pub fn create(path: &Path) -> Result<Self, SourceError> {
         let file =
             SharedFile(Arc::new(Mutex::new(Shared { file: AtomicFile::create(path)?, failure: None })));
-        let marker = KeyValueMetadata::from_static(vec![(VERSION_KEY.to_owned(), VERSION.to_string())]);
+        let schema = schema();
+        let description = described(&schema, vec![(VERSION_KEY.to_owned(), VERSION.to_string())]);
         let writer =
-            ParquetWriter::new(file.clone()).with_key_value_metadata(Some(marker)).batched(&schema());
+            ParquetWriter::new(file.clone()).with_key_value_metadata(Some(description)).batched(&schema);
         let writer = writer.map_err(|error| file.write_error(path, &error))?;
         Ok(Self { path: path.to_owned(), file, writer })
     }
@@ -186,7 +187,7 @@ pub(super) struct Canonical {
 impl Canonical {
     pub(super) fn new(table: &Table, keep_metadata: bool) -> Result<Self, SourceError> {
         let found = table.marker(VERSION_KEY).unwrap_or("none");
-        if found.parse().ok().filter(|version| (1..=VERSION).contains(version)).is_none() {
+        if !found.parse().is_ok_and(|version| (1..=VERSION).contains(&version)) {
             let (path, found) = (table.path().to_owned(), found.to_owned());
             return Err(SourceError::Version { path, found, supported: VERSION });
         }
@@ -230,7 +231,7 @@ impl Decode for Canonical {
         let prompts = list(row, prompts, counts)?;
         let turns = turns(prompts, list(row, responses_a, counts)?, list(row, responses_b, counts)?, counts);
         let system = row.cell(self.system).text().map(std::borrow::Cow::into_owned);
-        let battle = Battle { id: row_id(row, self.id)?, system, turns: turns.into() };
+        let battle = Battle { id: row_id(row, self.id)?, system, turns };
         let mut found = self.common.row(row, battle, self.label(row)?);
         found.weight = weight(row, self.weight, "weight")?;
         if let (true, cell @ Cell::Text(text)) = (self.keep_metadata, row.cell(self.metadata)) {

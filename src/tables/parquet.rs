@@ -3,12 +3,17 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polars::prelude::{AnyValue, DataFrame, FileMetadata, ParquetReader, SerReader};
+use polars::prelude::{
+    AnyValue, CompatLevel, DataFrame, FileMetadata, KeyValueMetadata, ParallelStrategy, ParquetReader,
+    Schema, SchemaExt, SerReader,
+};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
+use polars_parquet::read::RowGroupMetadata;
 use polars_parquet::read::schema::parquet_to_arrow_schema;
 use polars_parquet::write::schema_to_metadata_key;
 use serde_json::{Map, Number, Value};
 
+use super::guard::guarded;
 use super::{Cell, Row, TableError};
 
 /// A Parquet file, one row group at a time.
@@ -16,7 +21,9 @@ pub(super) struct ParquetFile {
     path: PathBuf,
     pub(super) columns: Vec<String>,
     markers: Vec<(String, String)>,
-    metadata: Arc<FileMetadata>,
+    /// What the footer says, but for the row groups.
+    footer: FileMetadata,
+    row_groups: Vec<RowGroupMetadata>,
     projection: Option<Vec<usize>>,
     next_group: usize,
     rows: usize,
@@ -24,13 +31,16 @@ pub(super) struct ParquetFile {
 
 impl ParquetFile {
     pub(super) fn open(path: &Path, file: File) -> Result<Self, TableError> {
+        guarded(|| Self::open_unguarded(path, file)).unwrap_or_else(|| Err(damaged(path)))
+    }
+
+    fn open_unguarded(path: &Path, file: File) -> Result<Self, TableError> {
         let broken = |problem: String| TableError::Parquet { path: path.to_owned(), problem };
         let mut reader = ParquetReader::new(file);
         let mut metadata =
             FileMetadata::clone(reader.get_metadata().map_err(|error| broken(first_line(&error)))?);
         let markers = metadata.key_value_metadata.take().unwrap_or_default();
-        let markers =
-            markers.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())));
+        let markers = markers.into_iter().filter_map(|pair| Some((pair.key, pair.value?)));
         let schema: ArrowSchema = parquet_to_arrow_schema(metadata.schema().fields())
             .into_iter()
             .map(|(name, mut field)| {
@@ -51,7 +61,8 @@ impl ParquetFile {
             path: path.to_owned(),
             columns: projection.iter().map(|column| names[*column].clone()).collect(),
             markers: markers.collect(),
-            metadata: Arc::new(metadata),
+            row_groups: std::mem::take(&mut metadata.row_groups),
+            footer: metadata,
             projection: Some(projection),
             next_group: 0,
             rows: 0,
@@ -59,7 +70,7 @@ impl ParquetFile {
     }
 
     pub(super) fn total_rows(&self) -> u64 {
-        self.metadata.num_rows as u64
+        self.footer.num_rows as u64
     }
 
     pub(super) fn rows_read(&self) -> u64 {
@@ -72,28 +83,41 @@ impl ParquetFile {
 
     /// The next row group, and the number of the rows before it.
     pub(super) fn next(&mut self) -> Result<Option<(u64, DataFrame)>, TableError> {
-        while let Some(group) = self.metadata.row_groups.get(self.next_group) {
+        while let Some(group) = self.row_groups.get(self.next_group) {
             let (before, count) = (self.rows, group.num_rows());
             self.next_group += 1;
             self.rows += count;
             if count > 0 {
-                return Ok(Some((before as u64, self.read(before, count)?)));
+                return Ok(Some((before as u64, self.read(self.next_group - 1)?)));
             }
         }
         Ok(None)
     }
 
-    fn read(&self, before: usize, count: usize) -> Result<DataFrame, TableError> {
+    fn read(&self, group: usize) -> Result<DataFrame, TableError> {
+        guarded(|| self.read_unguarded(group)).unwrap_or_else(|| Err(damaged(&self.path)))
+    }
+
+    /// Reads a row group through a footer that knows only this one: of a slice, the reader would unpack
+    /// every group before it again.
+    fn read_unguarded(&self, group: usize) -> Result<DataFrame, TableError> {
         let file = File::open(&self.path).map_err(TableError::read(&self.path))?;
+        let mut footer = self.footer.clone();
+        footer.num_rows = self.row_groups[group].num_rows();
+        footer.max_row_group_height = footer.num_rows;
+        footer.row_groups = vec![self.row_groups[group].clone()];
         let mut reader = ParquetReader::new(file)
-            .with_slice(Some((before, count)))
             .with_projection(self.projection.clone())
-            .set_rechunk(true);
-        reader.set_metadata(Arc::clone(&self.metadata));
+            .read_parallel(ParallelStrategy::None);
+        reader.set_metadata(Arc::new(footer));
         reader
             .finish()
             .map_err(|error| TableError::Parquet { path: self.path.clone(), problem: first_line(&error) })
     }
+}
+
+fn damaged(path: &Path) -> TableError {
+    TableError::Parquet { path: path.to_owned(), problem: "its bytes are damaged".to_owned() }
 }
 
 /// A row of a row group.
@@ -190,6 +214,14 @@ fn is_known(found: &ArrowDataType) -> bool {
         ArrowDataType::Struct(fields) => fields.iter().all(|field| is_known(&field.dtype)),
         _ => false,
     }
+}
+
+/// What a Parquet file of ours says of itself: `markers`, and the types of its columns in the words that every
+/// reader knows. By itself polars calls text `string_view`, which pandas cannot read inside a list.
+pub(crate) fn described(schema: &Schema, markers: Vec<(String, String)>) -> KeyValueMetadata {
+    let arrow = schema_to_metadata_key(&schema.to_arrow(CompatLevel::oldest()));
+    let types = arrow.value.map(|value| (arrow.key, value));
+    KeyValueMetadata::from_static(markers.into_iter().chain(types).collect())
 }
 
 /// The first line of what polars says; the rest are hints for programmers.

@@ -93,7 +93,9 @@ pub fn to_parquet(predictions: &[(BattleId, Probabilities)]) -> Result<Vec<u8>, 
     }
     let mut frame = DataFrame::new(predictions.len(), columns).map_err(failed)?;
     let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes).finish(&mut frame).map_err(failed)?;
+    let description = parquet::described(frame.schema(), Vec::new());
+    let writer = ParquetWriter::new(&mut bytes).with_key_value_metadata(Some(description));
+    writer.finish(&mut frame).map_err(failed)?;
     Ok(bytes)
 }
 

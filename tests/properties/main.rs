@@ -2,3 +2,5 @@
 mod audit;
 mod features;
 mod splits;
+mod damaged_files;
+mod sources;
