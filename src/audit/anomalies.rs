@@ -132,6 +132,7 @@ pub(super) fn anomalies(view: &View<'_>) -> Vec<Anomaly> {
 }
 
 /// What is seen in one pass over the texts of a row.
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent finding")]
 struct Texts {
     empty_prompt: bool,
     missing: bool,

@@ -51,7 +51,7 @@ fn signature(shingles: &[u64]) -> [u32; BINS] {
     for shingle in shingles {
         let hash = mixed(shingle.wrapping_add(0x9e37_79b9_7f4a_7c15));
         // The highest bits choose the bin, the others are the value.
-        let bin = &mut least[(hash >> (64 - BINS.ilog2())) as usize];
+        let bin = &mut least[bin_of(hash)];
         *bin = (*bin).min(hash & (u64::MAX >> BINS.ilog2()));
     }
     let mut signature = [0; BINS];
@@ -61,7 +61,7 @@ fn signature(shingles: &[u64]) -> [u32; BINS] {
         let mut attempt = 0_u64;
         while least[source] == u64::MAX {
             attempt += 1;
-            source = (mixed(attempt << 32 | bin as u64) % BINS as u64) as usize;
+            source = bin_of(mixed(attempt << 32 | bin as u64));
         }
         #[expect(clippy::cast_possible_truncation, reason = "32 of its bits are enough")]
         let low = mixed(least[source]) as u32;
@@ -70,20 +70,26 @@ fn signature(shingles: &[u64]) -> [u32; BINS] {
     signature
 }
 
+/// The bin that the highest bits of a hash choose.
+fn bin_of(hash: u64) -> usize {
+    usize::try_from(hash >> (64 - BINS.ilog2())).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// How often sets of `size` elements with about this similarity share a band.
-    fn found(size: u64, similarity: f64, threshold: f64) -> f64 {
+    fn found(size: u32, similarity: f64, threshold: f64) -> f64 {
         let bands = Bands::new(threshold);
-        let common = (2.0 * size as f64 * similarity / (1.0 + similarity)).round() as u64;
+        let common = 2.0 * f64::from(size) * similarity / (1.0 + similarity);
         let trials = 400;
         let hits = (0..trials).filter(|trial| {
-            let element =
-                |side: u64, n: u64| mixed(trial * 1_000_003 + n + if n < common { 0 } else { side << 40 });
-            let [x, y] =
-                [1, 2].map(|side| bands.keys(&(0..size).map(|n| element(side, n)).collect::<Vec<_>>()));
+            let element = |side: u64, n: u64| {
+                mixed(trial * 1_000_003 + n + if (n as f64) < common { 0 } else { side << 40 })
+            };
+            let [x, y] = [1, 2]
+                .map(|side| bands.keys(&(0..u64::from(size)).map(|n| element(side, n)).collect::<Vec<_>>()));
             x.iter().zip(&y).any(|(x, y)| x == y)
         });
         hits.count() as f64 / trials as f64

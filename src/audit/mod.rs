@@ -18,6 +18,7 @@ mod noise_floor;
 mod shift;
 mod tokens;
 mod view;
+mod vote_patterns;
 mod votes;
 
 use serde::{Deserialize, Serialize};

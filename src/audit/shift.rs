@@ -35,18 +35,6 @@ const TOLD_APART: f64 = 0.55;
 /// How many columns are named when the files differ.
 const NAMED: usize = 12;
 
-/// All dense groups of features.
-const GROUPS: [FeatureGroup; 8] = [
-    FeatureGroup::Length,
-    FeatureGroup::Formatting,
-    FeatureGroup::Similarity,
-    FeatureGroup::Refusal,
-    FeatureGroup::Language,
-    FeatureGroup::Turns,
-    FeatureGroup::Degenerate,
-    FeatureGroup::PromptKind,
-];
-
 /// How well a classifier tells the rows of two files apart: 0.5 is not at all, and then scores on the
 /// one promise scores on the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,7 +149,7 @@ struct Columns {
 
 impl Columns {
     fn new(battles: &[&Battle]) -> Self {
-        let set = FeatureSet::new(&GROUPS);
+        let set = FeatureSet::new(&FeatureGroup::ALL);
         let mut names: Vec<String> = set.columns().into_iter().map(|column| column.name).collect();
         let dense = names.len();
         let (words, found) = words(battles);
@@ -271,6 +259,8 @@ fn standardised(mut values: Vec<f64>) -> Vec<f64> {
     let mean = values.iter().sum::<f64>() / count;
     let spread = (values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count).sqrt();
     let scale = if spread > 1e-12 { 1.0 / spread } else { 0.0 };
-    values.iter_mut().for_each(|value| *value = (*value - mean) * scale);
+    for value in &mut values {
+        *value = (*value - mean) * scale;
+    }
     values
 }

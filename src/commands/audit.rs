@@ -1,5 +1,8 @@
+mod against;
+mod cells;
 mod sections;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -93,7 +96,7 @@ impl File {
         let task = progress.start(&format!("reading {}", path.display()), Some(total), unit);
         let (mut rows, mut done) = (Vec::new(), 0);
         while let Some(chunk) = reader.next_chunk().or_bad_input()? {
-            rows.extend(chunk.into_iter().map(|row| SourceRow { metadata: Default::default(), ..row }));
+            rows.extend(chunk.into_iter().map(|row| SourceRow { metadata: BTreeMap::new(), ..row }));
             task.advance(reader.done() - done);
             done = reader.done();
         }

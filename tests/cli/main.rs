@@ -2,4 +2,6 @@
 
 mod check;
 mod log;
+mod audit;
+mod split;
 mod ingest;

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "this is test code throughout")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -106,6 +108,25 @@ proptest! {
                 prop_assert_eq!(of[&one.id] == of[&other.id], x == y);
             }
         }
+    }
+}
+
+proptest! {
+    // The classifier that tells two files apart is fitted a hundred times for its interval.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn the_order_of_the_rows_of_two_files_changes_no_bit_either(rows in rows(), turn in 0_usize..60) {
+        let mut turned = rows.clone();
+        turned.reverse();
+        turned.rotate_left(turn % rows.len());
+        let half = &rows[..rows.len() / 2 + 1];
+        let mut turned_half = half.to_vec();
+        turned_half.reverse();
+        let beside = |one: &[LabeledBattle], other: &[LabeledBattle]| {
+            against(Rows::Labeled(one), ("half", Rows::Labeled(other)), options(), &Silent)
+        };
+        prop_assert_eq!(beside(&rows, half), beside(&turned, &turned_half));
     }
 
     #[test]

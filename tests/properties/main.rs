@@ -3,6 +3,8 @@ mod audit;
 mod splits;
 
 mod submissions;
+mod features;
+mod splits;
 mod damaged_files;
 mod sources;
 mod features;

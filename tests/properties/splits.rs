@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "this is test code throughout")]
+
 use proptest::prelude::*;
 use tiebreak::battle::{BattleId, GroupId, Target};
 use tiebreak::splits::{GroupedRow, assign, folds, from_assignments, hold_out};

@@ -1,19 +1,18 @@
 //! The report as a person reads it: a section a subject, a table and a sentence each.
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
-
-use super::Summary;
+use super::cells::{LONGEST_LIST, excerpt, further, interval, of, pairs, percent, short_id, table};
+use super::{Summary, against};
 use crate::audit::{
-    AgainstReport, Anomaly, AuditReport, Count, Duplicates, Estimate, Labels, Languages, Length, Lengths,
-    Match, ModelCount, NearDuplicates, NoiseFloor, Quantiles, Shift,
+    Anomaly, AuditReport, Count, Duplicates, Estimate, Labels, Languages, Length, Lengths, ModelCount,
+    NearDuplicates, NoiseFloor, PromptCount, Quantiles, RepeatedBattles,
 };
-
-/// Lists are cut after so many lines; `--json` has all of them.
-const LONGEST_LIST: usize = 15;
+use crate::metrics::MIN_RELIABLE_GROUPS;
 
 /// Below this a test of position bias rejects.
 const SIGNIFICANT: f64 = 0.05;
+
+/// How many of the most frequent prompts are shown.
+const FREQUENT: usize = 5;
 
 pub(super) fn text(summary: &Summary) -> String {
     let report = &summary.report;
@@ -24,7 +23,7 @@ pub(super) fn text(summary: &Summary) -> String {
         report.n_groups,
         summary.format
     )];
-    if report.n_groups < 30 {
+    if report.n_groups < MIN_RELIABLE_GROUPS {
         sections.push(format!("Only {} groups: intervals are unreliable.", report.n_groups));
     }
     sections.extend(report.labels.as_ref().map(labels));
@@ -33,59 +32,36 @@ pub(super) fn text(summary: &Summary) -> String {
     sections.push(composition(report));
     sections.push(duplicates(&report.duplicates));
     sections.push(anomalies(&report.anomalies, report.rows));
-    sections.extend(summary.against.iter().map(against));
+    sections.extend(summary.against.iter().map(against::section));
     sections.join("\n\n")
-}
-
-fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header.to_vec()).add_rows(rows);
-    for column in 1..header.len() {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.to_string()
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
-fn of(rows: usize, all: usize) -> String {
-    percent(rows as f64 / all.max(1) as f64)
-}
-
-fn interval(estimate: &Estimate, end: impl Fn(f64) -> String) -> String {
-    estimate.interval.map_or("-".to_owned(), |[low, high]| format!("{} .. {}", end(low), end(high)))
 }
 
 fn labels(labels: &Labels) -> String {
     let row =
         |name: &str, share: &Estimate| vec![name.to_owned(), percent(share.value), interval(share, percent)];
     let mut rows = vec![row("A wins", &labels.a), row("B wins", &labels.b), row("tie", &labels.tie)];
-    rows.extend(labels.both_bad.iter().map(|share| row("of these \"both bad\"", share)));
+    rows.extend(labels.both_bad.iter().map(|share| row("\"both bad\", part of the ties", share)));
     rows.push(row("A minus B", &labels.a_minus_b));
     let position = match labels.position_p_value {
         Some(p) if p < SIGNIFICANT => {
-            format!("The side matters (p = {p:.2e}): position bias, or sides that were not drawn.")
+            format!("The side matters (p = {p:.2e}): position bias, or sides that were not drawn by chance.")
         }
         Some(p) => format!("No sign that the side matters (p = {p:.2})."),
         None => "One group: nothing can be said about the side.".to_owned(),
     };
-    let mut text = format!(
-        "LABELS\n{}\n{position}\nBest constant prediction: log loss {:.4}.",
+    let mut parts = vec![
+        "LABELS".to_owned(),
         table(&["class", "share", "95 % interval"], rows),
-        labels.constant_log_loss
-    );
+        position,
+        format!("Best constant prediction: log loss {:.4}.", labels.constant_log_loss),
+    ];
     if labels.soft_rows > 0 {
-        text += &format!(
-            "\n{} rows have soft labels; no prediction can have a log loss below {:.4} on these targets.",
+        parts.push(format!(
+            "{} rows have soft labels; no prediction can have a log loss below {:.4} on these targets.",
             labels.soft_rows, labels.target_entropy
-        );
+        ));
     }
-    text
+    parts.join("\n")
 }
 
 fn noise_floor(floor: &NoiseFloor) -> String {
@@ -93,15 +69,12 @@ fn noise_floor(floor: &NoiseFloor) -> String {
     let row = |name: &str, estimate: &Estimate| {
         vec![name.to_owned(), nats(estimate.value), interval(estimate, nats)]
     };
-    let rows = vec![
+    let constant = nats(floor.constant_log_loss);
+    let rows = [
         row("lower bound (on average not too high)", &floor.lower),
         row("best guess (opinions as a Dirichlet)", &floor.model),
         row("upper bound (on average not too low)", &floor.upper),
-        vec![
-            "best constant prediction of these rows".to_owned(),
-            nats(floor.constant_log_loss),
-            String::new(),
-        ],
+        vec!["best constant prediction of these rows".to_owned(), constant, String::new()],
     ];
     format!(
         "NOISE FLOOR: how low the log loss can get, people disagreeing as they do\n{}\nOf {} votes ({} of the \
@@ -115,15 +88,13 @@ fn noise_floor(floor: &NoiseFloor) -> String {
 }
 
 fn lengths(lengths: &Lengths) -> String {
-    let cells = |name: &str, q: &Quantiles| {
+    let cells = |name: String, q: &Quantiles| {
         let numbers = [q.min, q.p05, q.p25, q.p50, q.p75, q.p95, q.p99, q.max];
-        std::iter::once(name.to_owned()).chain(numbers.map(|n| n.to_string())).collect::<Vec<_>>()
+        std::iter::once(name).chain(numbers.map(|n| n.to_string())).collect::<Vec<_>>()
     };
     let pair = |name: &str, length: &Length| {
-        [
-            cells(&format!("{name}, characters"), &length.characters),
-            cells(&format!("{name}, words"), &length.words),
-        ]
+        let characters = cells(format!("{name}, characters"), &length.characters);
+        [characters, cells(format!("{name}, words"), &length.words)]
     };
     let rows = [
         pair("prompt", &lengths.prompt),
@@ -131,47 +102,46 @@ fn lengths(lengths: &Lengths) -> String {
         pair("response B", &lengths.response_b),
     ];
     let header = ["all turns together", "min", "5 %", "25 %", "50 %", "75 %", "95 %", "99 %", "max"];
-    let mut text = format!("LENGTHS\n{}", table(&header, rows.into_iter().flatten()));
+    let mut parts = vec!["LENGTHS".to_owned(), table(&header, rows.into_iter().flatten())];
     if let Some(longer) = &lengths.longer {
-        text += &format!(
-            "\nThe longer response wins {} ({}) of {} rows with a winner and unequal lengths.",
+        parts.push(format!(
+            "The longer response wins {} ({}) of {} rows with a winner and unequal lengths.",
             percent(longer.wins.value),
             interval(&longer.wins, percent),
             longer.rows
-        );
+        ));
     }
-    text
+    parts.join("\n")
 }
 
 fn composition(report: &AuditReport) -> String {
     let counts = |title: &str, counts: &[Count]| {
-        let rows = counts.iter().take(LONGEST_LIST);
-        let rows =
-            rows.map(|count| vec![count.value.clone(), count.rows.to_string(), of(count.rows, report.rows)]);
-        table(&[title, "rows", "share"], rows) + &further(counts.len())
+        let row =
+            |count: &Count| vec![count.value.clone(), count.rows.to_string(), of(count.rows, report.rows)];
+        table(&[title, "rows", "share"], counts.iter().take(LONGEST_LIST).map(row)) + &further(counts.len())
     };
-    let mut text = format!("TURNS, LANGUAGES, MODELS\n{}\n", counts("turns", &report.turns));
-    text += &counts("language", &report.languages.counts);
-    text += &language_source(&report.languages);
+    let mut parts = vec![
+        "TURNS, LANGUAGES, MODELS".to_owned(),
+        counts("turns", &report.turns),
+        counts("language", &report.languages.counts),
+        language_source(&report.languages),
+    ];
     if !report.models.is_empty() {
-        text += &format!("\n{}", models(&report.models));
+        parts.push(models(&report.models));
     }
-    text
+    parts.join("\n")
 }
 
 fn language_source(languages: &Languages) -> String {
-    let mut parts = Vec::new();
-    for (rows, source) in [
+    let sources = [
         (languages.from_column, "as the file says"),
         (languages.from_prompt, "detected from the prompt"),
-        (languages.from_conversation, "from prompt and responses together"),
+        (languages.from_conversation, "detected from prompt and responses together"),
         (languages.unsure, "unsure, texts being too short or mixed"),
-    ] {
-        if rows > 0 {
-            parts.push(format!("{rows} rows {source}"));
-        }
-    }
-    format!("\nLanguages: {}.", parts.join(", "))
+    ];
+    let named = sources.into_iter().filter(|(rows, _)| *rows > 0);
+    let parts: Vec<String> = named.map(|(rows, source)| format!("{rows} rows {source}")).collect();
+    format!("Languages: {}.", parts.join(", "))
 }
 
 fn models(models: &[ModelCount]) -> String {
@@ -189,168 +159,78 @@ fn models(models: &[ModelCount]) -> String {
     table(&["model", "rows", "won", "lost", "tied"], rows) + &further(models.len())
 }
 
-fn further(entries: usize) -> String {
-    match entries.saturating_sub(LONGEST_LIST) {
-        0 => String::new(),
-        more => format!("\nand {more} more"),
+fn duplicates(duplicates: &Duplicates) -> String {
+    let near = [&duplicates.near_prompts, &duplicates.near_battles];
+    let row = |(name, near): (&str, &NearDuplicates)| {
+        let [clusters, texts, rows] = [near.clusters, near.texts, near.rows].map(|count| count.to_string());
+        vec![name.to_owned(), clusters, texts, rows, pairs(&near.examples)]
+    };
+    let rows = ["prompts", "prompt and both responses"].into_iter().zip(near).map(row);
+    let title = format!("nearly the same (similarity {} or more)", near[0].threshold);
+    let mut parts = vec![
+        "DUPLICATES".to_owned(),
+        exact_duplicates(duplicates),
+        table(&[&title, "clusters", "different texts", "rows", "examples (ids)"], rows),
+    ];
+    let crowded = near[0].not_all_compared + near[1].not_all_compared;
+    if crowded > 0 {
+        parts.push(format!(
+            "{crowded} texts share so much with so many others that not all pairs were compared: clusters may be \
+             larger."
+        ));
     }
+    if near[0].clusters > 0 {
+        parts.push(
+            "Prompts that are only nearly the same are not one group: folds may divide them.".to_owned(),
+        );
+    }
+    if !duplicates.frequent_prompts.is_empty() {
+        let row = |prompt: &PromptCount| vec![excerpt(&prompt.prompt), prompt.rows.to_string()];
+        let rows = duplicates.frequent_prompts.iter().take(FREQUENT).map(row);
+        parts.push(table(&["most frequent prompts", "rows"], rows));
+    }
+    parts.join("\n")
 }
 
-fn duplicates(duplicates: &Duplicates) -> String {
-    let battles = &duplicates.battles;
+fn exact_duplicates(duplicates: &Duplicates) -> String {
     let count = |name: &str, count: usize| vec![name.to_owned(), count.to_string()];
-    let rows = vec![
+    let battles: &RepeatedBattles = &duplicates.battles;
+    let mut rows = vec![
         count("different prompts", duplicates.prompts),
         count("rows that share their prompt", duplicates.rows_sharing_a_prompt),
         count("different battles (prompt and responses, either order)", battles.different),
         count("repeated battles", battles.repeated),
-        count("  rows of these", battles.rows),
-        count("  shown in both orders", battles.in_both_orders),
-        count("  pairs of votes on the same battle", battles.pairs_of_votes),
-        count("    that agree", battles.agreeing),
-        count("    that name opposite winners", battles.contradicting),
     ];
-    let mut text = format!("DUPLICATES\n{}", table(&["exact", "count"], rows));
-    if battles.pairs_of_votes > 0 {
-        text += &format!(
-            "\nTwo votes on the same battle agree {} of the time.",
-            of(battles.agreeing, battles.pairs_of_votes)
-        );
+    if battles.repeated > 0 {
+        rows.push(count("  rows of these", battles.rows));
+        rows.push(count("  in both orders", battles.in_both_orders));
+        rows.push(count("  pairs of votes on the same battle", battles.pairs_of_votes));
+        rows.push(count("    that agree", battles.agreeing));
+        rows.push(count("    that name opposite winners", battles.contradicting));
     }
-    let near = |name: &str, near: &NearDuplicates| {
-        vec![
-            name.to_owned(),
-            near.clusters.to_string(),
-            near.texts.to_string(),
-            near.rows.to_string(),
-            pairs(&near.examples),
-        ]
-    };
-    let rows =
-        [near("prompts", &duplicates.near_prompts), near("prompt and responses", &duplicates.near_battles)];
-    let title = format!("nearly the same (similarity {} or more)", duplicates.near_prompts.threshold);
-    text += &format!("\n{}", table(&[&title, "clusters", "different texts", "rows", "examples (ids)"], rows));
-    let crowded = duplicates.near_prompts.not_all_compared + duplicates.near_battles.not_all_compared;
-    if crowded > 0 {
-        text += &format!(
-            "\n{crowded} texts have so much in common with so many others that not all pairs were compared; clusters may be larger."
-        );
+    let text = table(&["exact", "count"], rows);
+    if battles.pairs_of_votes == 0 {
+        return text;
     }
-    if !duplicates.frequent_prompts.is_empty() {
-        let prompts = duplicates.frequent_prompts.iter().take(5);
-        let rows = prompts.map(|prompt| vec![excerpt(&prompt.prompt), prompt.rows.to_string()]);
-        text += &format!("\n{}", table(&["most frequent prompts", "rows"], rows));
-    }
-    text
+    let share = of(battles.agreeing, battles.pairs_of_votes);
+    format!("{text}\nTwo votes on the same battle agree {share} of the time.")
 }
 
 fn anomalies(anomalies: &[Anomaly], all: usize) -> String {
-    let found: Vec<&Anomaly> = anomalies.iter().filter(|anomaly| anomaly.rows > 0).collect();
-    let absent: Vec<&str> = anomalies
-        .iter()
-        .filter(|anomaly| anomaly.rows == 0)
-        .map(|anomaly| anomaly.kind.description())
-        .collect();
-    let rows = found.iter().map(|anomaly| {
+    let (found, absent): (Vec<&Anomaly>, Vec<&Anomaly>) =
+        anomalies.iter().partition(|anomaly| anomaly.rows > 0);
+    let row = |anomaly: &&Anomaly| {
         let ids: Vec<String> = anomaly.examples.iter().take(2).map(|id| short_id(id)).collect();
-        vec![
-            anomaly.kind.description().to_owned(),
-            anomaly.rows.to_string(),
-            of(anomaly.rows, all),
-            ids.join(", "),
-        ]
-    });
-    let mut text = "ANOMALIES".to_owned();
+        let name = anomaly.kind.description().to_owned();
+        vec![name, anomaly.rows.to_string(), of(anomaly.rows, all), ids.join(", ")]
+    };
+    let mut parts = vec!["ANOMALIES".to_owned()];
     if !found.is_empty() {
-        text += &format!("\n{}", table(&["what", "rows", "share", "examples (ids)"], rows));
+        parts.push(table(&["what", "rows", "share", "examples (ids)"], found.iter().map(row)));
     }
     if !absent.is_empty() {
-        text += &format!("\nNone with: {}.", absent.join("; "));
+        let names: Vec<&str> = absent.iter().map(|anomaly| anomaly.kind.description()).collect();
+        parts.push(format!("None with: {}.", names.join("; ")));
     }
-    text
-}
-
-fn against(other: &AgainstReport) -> String {
-    let leaks = &other.leaks;
-    let row = |name: &str, found: &Match| {
-        vec![
-            name.to_owned(),
-            found.rows_here.to_string(),
-            found.rows_there.to_string(),
-            pairs(&found.examples),
-        ]
-    };
-    let rows = [
-        row("same id", &leaks.ids),
-        row("same prompt", &leaks.prompts),
-        row("nearly the same prompt", &leaks.near_prompts),
-        row("same battle, same order", &leaks.battles),
-        row("same battle, sides exchanged", &leaks.swapped_battles),
-    ];
-    let mut text = format!(
-        "AGAINST {} ({} rows)\n{}",
-        other.file,
-        other.rows,
-        table(&["in both files", "rows here", "rows there", "examples (ids)"], rows)
-    );
-    if leaks.not_all_compared > 0 {
-        text += &format!(
-            "\n{} prompts have so much in common with so many others that not all pairs were compared.",
-            leaks.not_all_compared
-        );
-    }
-    text += &other.shift.as_ref().map_or("\nToo few prompts to tell the files apart.".to_owned(), shift);
-    text
-}
-
-fn shift(shift: &Shift) -> String {
-    let number = |value: f64| format!("{value:.3}");
-    let verdict = if shift.told_apart {
-        "the files are told apart, so scores on one say less about the other"
-    } else {
-        "the files look alike"
-    };
-    let mut text = format!(
-        "\nA classifier that guesses the file of a row ({} and {} rows, {} columns) has AUC {} ({}): {verdict}.",
-        shift.rows_here,
-        shift.rows_there,
-        shift.columns,
-        number(shift.auc.value),
-        interval(&shift.auc, number)
-    );
-    if !shift.differences.is_empty() {
-        let rows = shift.differences.iter().map(|difference| {
-            vec![
-                excerpt(&difference.column),
-                number(difference.here),
-                number(difference.there),
-                number(difference.auc),
-            ]
-        });
-        text += &format!("\n{}", table(&["differs most", "mean here", "mean there", "AUC alone"], rows));
-    }
-    text
-}
-
-fn pairs(examples: &[[String; 2]]) -> String {
-    let pair = |[one, other]: &[String; 2]| format!("{} ~ {}", short_id(one), short_id(other));
-    examples.iter().take(2).map(pair).collect::<Vec<_>>().join("\n")
-}
-
-/// An id, its middle left out when it is long: ids tend to differ at an end.
-fn short_id(id: &str) -> String {
-    const END: usize = 11;
-    let characters: Vec<char> = id.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if characters.len() <= 2 * END + 1 {
-        return characters.into_iter().collect();
-    }
-    let end = |part: &[char]| part.iter().collect::<String>();
-    format!("{}…{}", end(&characters[..END]), end(&characters[characters.len() - END..]))
-}
-
-/// One line of a text, shortened, without control characters.
-fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 48;
-    let line: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() { line + "…" } else { line }
+    parts.join("\n")
 }
