@@ -155,8 +155,8 @@ impl Arena {
         let _ = (plan.unit(), plan.unit(), plan.unit());
         let popular = plan.chance(self.parameters.popular_prompts);
         let mut dice = if popular {
-            let kept = (self.parameters.battles / 40).max(1) as f64;
-            let index = (kept * plan.unit().powi(3)) as u64;
+            let kept = (self.parameters.battles / 20).max(1) as f64;
+            let index = (kept * plan.unit().powi(2)) as u64;
             Dice::new(self.parameters.seed, Purpose::PopularPrompt, index)
         } else {
             Dice::new(self.parameters.seed, Purpose::Prompt, row)

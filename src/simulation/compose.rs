@@ -26,7 +26,7 @@ pub(super) fn answer(
     let misread = (!seen.relevant).then(|| task_of(materials, own, task.kind, dice));
     let about = misread.as_ref().unwrap_or(task);
     let usual = task.usual_length * wished(task.wish) * voice.language.density() * parameters.response_length;
-    let mut page = Page { voice, about, text: String::new(), target: usual * habits.length };
+    let mut page = Page { voice, about, text: String::new(), target: usual * habits.length, fillers: vec![] };
     if seen.refused {
         page.sentence(any(voice, "refusal", dice));
     } else {
@@ -102,6 +102,8 @@ struct Page<'a> {
     text: String,
     /// Characters to aim at.
     target: f64,
+    /// Talk that was not used yet.
+    fillers: Vec<&'static str>,
 }
 
 impl Page<'_> {
@@ -113,6 +115,7 @@ impl Page<'_> {
     }
 
     fn paragraph(&mut self) {
+        self.text.truncate(self.text.trim_end().len());
         if !self.text.is_empty() {
             self.text.push_str("\n\n");
         }
@@ -122,15 +125,20 @@ impl Page<'_> {
         self.target - self.text.chars().count() as f64
     }
 
-    fn filler(&self, dice: &mut Dice) -> String {
-        fill_in(any(self.voice, "filler", dice), self.about, dice)
+    /// The next sentence that could stand in any answer; all are used before one comes again.
+    fn filler(&mut self, dice: &mut Dice) -> String {
+        if self.fillers.is_empty() {
+            self.fillers = self.voice.phrases("filler").to_vec();
+            dice.shuffle(&mut self.fillers);
+        }
+        fill_in(self.fillers.pop().unwrap_or(""), self.about, dice)
     }
 
     fn greet(&mut self, seen: &Qualities, dice: &mut Dice) {
         if seen.boilerplate {
             self.sentence(any(self.voice, "hedge", dice));
         }
-        if self.room() > 100.0 && dice.chance(0.35) {
+        if self.room() > 100.0 && self.about.kind != Kind::List && dice.chance(0.35) {
             self.sentence(any(self.voice, "opening", dice));
         }
     }
@@ -162,29 +170,25 @@ impl Page<'_> {
 
     /// Sentences until the answer is as long as it should be: facts as long as there are any, in the
     /// proportion of the depth, and talk.
-    fn body(&self, seen: &mut Qualities, dice: &mut Dice) -> Vec<String> {
+    fn body(&mut self, seen: &mut Qualities, dice: &mut Dice) -> Vec<String> {
         let mut facts = if seen.own_language { self.about.facts.clone() } else { Vec::new() };
         dice.shuffle(&mut facts);
         let known = facts.len().max(1) as f64;
+        // Nobody philosophises about a sum; there the answer ends with its notes.
+        let talks = !matches!(self.about.kind, Kind::Code | Kind::Arithmetic | Kind::Translation);
         let (mut told, mut sentences, mut room) = (0.0, Vec::new(), self.room());
-        let mut latest: [String; 2] = Default::default();
         while room > 40.0 * self.voice.language.density() {
-            let substance = dice.chance(seen.depth);
-            let fact = if substance { facts.pop() } else { None };
+            let fact = if dice.chance(seen.depth) { facts.pop() } else { None };
             let sentence = match fact {
-                Some(fact) => fact.to_owned(),
-                None => self.filler(dice),
+                Some(fact) => fill_in(fact, self.about, dice),
+                None if talks => self.filler(dice),
+                None => break,
             };
             told += f64::from(u8::from(fact.is_some()));
             room -= sentence.chars().count() as f64;
-            if latest.contains(&sentence) {
-                continue;
-            }
-            latest = [std::mem::take(&mut latest[1]), sentence.clone()];
             sentences.push(sentence);
         }
-        let density = told / (sentences.len().max(1) as f64);
-        seen.depth = 0.5 * density.min(1.0) + 0.5 * told / known;
+        seen.depth = if talks { 0.5 * told / sentences.len().max(1) as f64 + 0.5 * told / known } else { told / known };
         sentences
     }
 
@@ -261,7 +265,7 @@ impl Page<'_> {
         let more = (self.room() / (1.0 + items.len() as f64) / self.voice.language.density() / 110.0).max(0.0);
         let mut lines = Vec::new();
         for item in items {
-            let title = item.split([':', '：']).next().unwrap_or(item);
+            let title = item.split([':', '：']).next().unwrap_or(item).trim_end();
             let mut line = if explained { item.replacen(title, &format!("**{title}**"), 1) } else { title.to_owned() };
             if !seen.formatted {
                 line = line.replace("**", "");

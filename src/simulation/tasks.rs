@@ -91,11 +91,11 @@ pub(super) fn blank(texts: &Texts, kind: Kind) -> Task {
 
 fn usual_length(kind: Kind) -> f64 {
     match kind {
-        Kind::Factual => 1_250.0,
-        Kind::Advice | Kind::Creative => 1_500.0,
-        Kind::List => 1_100.0,
-        Kind::Code => 1_000.0,
-        Kind::Summary => 600.0,
+        Kind::Factual => 1_650.0,
+        Kind::Advice | Kind::Creative => 1_900.0,
+        Kind::List => 1_600.0,
+        Kind::Code => 1_200.0,
+        Kind::Summary => 700.0,
         Kind::Unsafe => 500.0,
         Kind::Arithmetic => 350.0,
         Kind::Translation => 200.0,
