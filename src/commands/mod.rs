@@ -4,6 +4,7 @@ pub mod audit;
 pub mod blend;
 pub mod calibrate;
 pub mod check;
+mod console;
 pub mod doctor;
 pub mod ingest;
 pub mod log;
@@ -15,7 +16,6 @@ pub mod simulate;
 pub mod split;
 pub mod submit;
 pub mod train;
-mod console;
 
 use std::process::ExitCode;
 

@@ -126,7 +126,8 @@ impl Arena {
         for (index, task) in conversation.iter().enumerate() {
             let mut texts = [const { String::new() }; 2];
             for side in 0..2 {
-                let answered = answer(&self.materials, &self.parameters, (task, contestants[side]), &mut dice);
+                let answered =
+                    answer(&self.materials, &self.parameters, (task, contestants[side]), &mut dice);
                 // The last turns count most: they are what people have before their eyes.
                 let weight = (index + 1) as f64 / weights;
                 rewards[side] += weight * visible_reward(task, &answered.qualities, &self.parameters);
@@ -183,7 +184,8 @@ impl Arena {
     /// Ids beyond 32-bit signed integers, ascending, with gaps, as the competition has them.
     fn id(&self, row: u64) -> BattleId {
         let step = (1_u64 << 31) / (self.parameters.battles + self.parameters.test_battles).max(1);
-        let jitter = Dice::new(self.parameters.seed, Purpose::Id, row).below(usize::try_from(step).unwrap_or(1));
+        let jitter =
+            Dice::new(self.parameters.seed, Purpose::Id, row).below(usize::try_from(step).unwrap_or(1));
         BattleId(((1_u64 << 31).wrapping_add(row.wrapping_mul(step)).wrapping_add(jitter as u64)).to_string())
     }
 }

@@ -188,7 +188,11 @@ impl Page<'_> {
             room -= sentence.chars().count() as f64;
             sentences.push(sentence);
         }
-        seen.depth = if talks { 0.5 * told / sentences.len().max(1) as f64 + 0.5 * told / known } else { told / known };
+        seen.depth = if talks {
+            0.5 * told / sentences.len().max(1) as f64 + 0.5 * told / known
+        } else {
+            told / known
+        };
         sentences
     }
 
@@ -262,11 +266,13 @@ impl Page<'_> {
         self.sentence(&fill(intro, &[("count", &*count), ("topic", &*self.about.name)]));
         let explained = dice.chance(seen.depth);
         seen.depth = if explained { 0.75 } else { 0.25 };
-        let more = (self.room() / (1.0 + items.len() as f64) / self.voice.language.density() / 110.0).max(0.0);
+        let more =
+            (self.room() / (1.0 + items.len() as f64) / self.voice.language.density() / 110.0).max(0.0);
         let mut lines = Vec::new();
         for item in items {
             let title = item.split([':', '：']).next().unwrap_or(item).trim_end();
-            let mut line = if explained { item.replacen(title, &format!("**{title}**"), 1) } else { title.to_owned() };
+            let mut line =
+                if explained { item.replacen(title, &format!("**{title}**"), 1) } else { title.to_owned() };
             if !seen.formatted {
                 line = line.replace("**", "");
             }
@@ -278,7 +284,11 @@ impl Page<'_> {
             }
             lines.push(line);
         }
-        if seen.formatted { self.bullets(&lines, dice) } else { self.text.push_str(&format!("\n{}", lines.join("\n"))) }
+        if seen.formatted {
+            self.bullets(&lines, dice)
+        } else {
+            self.text.push_str(&format!("\n{}", lines.join("\n")))
+        }
         let outro = if seen.correct { &self.about.right } else { &self.about.wrong };
         self.text.push_str("\n\n");
         self.text.push_str(outro);
@@ -320,7 +330,8 @@ impl Page<'_> {
 /// Loops and broken ends, as weak models have them.
 fn damage(text: &mut String, seen: &Qualities, dice: &mut Dice) {
     if seen.repetitive && !seen.refused {
-        let tail = text.rsplit(['\n', '.', '。']).find(|part| part.trim().len() > 8).unwrap_or("").trim().to_owned();
+        let tail =
+            text.rsplit(['\n', '.', '。']).find(|part| part.trim().len() > 8).unwrap_or("").trim().to_owned();
         for _ in 0..dice.between(3, 8) {
             text.push_str(&format!(" {tail}."));
         }

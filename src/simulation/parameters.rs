@@ -90,7 +90,11 @@ fn in_range(
     range: std::ops::RangeInclusive<f64>,
     words: &'static str,
 ) -> Result<(), SimulationError> {
-    if range.contains(&value) { Ok(()) } else { Err(SimulationError::Parameter { name, value, range: words }) }
+    if range.contains(&value) {
+        Ok(())
+    } else {
+        Err(SimulationError::Parameter { name, value, range: words })
+    }
 }
 
 #[cfg(test)]

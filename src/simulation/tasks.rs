@@ -200,8 +200,14 @@ pub(super) fn fill_in(template: &str, task: &Task, dice: &mut Dice) -> String {
 }
 
 /// What people say next, with the longest answer that suits it, counted as in English.
-const FOLLOW_UPS: [(&str, f64); 6] =
-    [("shorter", 200.0), ("example", 700.0), ("why", 700.0), ("simpler", 500.0), ("more", 900.0), ("thanks", 90.0)];
+const FOLLOW_UPS: [(&str, f64); 6] = [
+    ("shorter", 200.0),
+    ("example", 700.0),
+    ("why", 700.0),
+    ("simpler", 500.0),
+    ("more", 900.0),
+    ("thanks", 90.0),
+];
 
 /// The next turn of a conversation about the same thing.
 pub(super) fn follow_up(texts: &Texts, first: &Task, dice: &mut Dice) -> Task {

@@ -231,11 +231,13 @@ fn read(texts: &mut Texts, file: &'static str, text: &'static str) -> Result<(),
         let rest = line[mark.len_utf8()..].trim();
         match (mark, &mut topic) {
             ('@', _) => {
-                let (key, phrase) = rest.split_once(' ').ok_or_else(|| broken(file, index + 1, "no phrase"))?;
+                let (key, phrase) =
+                    rest.split_once(' ').ok_or_else(|| broken(file, index + 1, "no phrase"))?;
                 texts.phrases.entry(key).or_default().push(phrase.trim());
             }
             ('#', _) => {
-                let begun = begin(rest).ok_or_else(|| broken(file, index + 1, "not `# kind | name | terms`"))?;
+                let begun =
+                    begin(rest).ok_or_else(|| broken(file, index + 1, "not `# kind | name | terms`"))?;
                 keep(texts, topic.replace(begun));
             }
             ('?', Some(topic)) => topic.questions.push(rest),

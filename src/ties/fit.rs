@@ -111,9 +111,8 @@ fn canonical(held_out: &HeldOut<[f64; 2]>) -> Result<Vec<&Scored<[f64; 2]>>, Tie
             let [a, b] = row.prediction;
             [a, b].into_iter().chain(row.target.to_array())
         };
-        let by_value = || {
-            values(one).zip(values(other)).map(|(x, y)| x.total_cmp(&y)).find(|order| order.is_ne())
-        };
+        let by_value =
+            || values(one).zip(values(other)).map(|(x, y)| x.total_cmp(&y)).find(|order| order.is_ne());
         one.id.cmp(&other.id).then_with(|| by_value().unwrap_or(std::cmp::Ordering::Equal))
     });
     match rows.iter().find(|row| row.prediction.iter().any(|reward| !reward.is_finite())) {
@@ -137,7 +136,8 @@ struct Scale {
 impl Scale {
     fn of(rows: &[&Scored<[f64; 2]>]) -> Self {
         let count = rows.len() as f64;
-        let center = rows.iter().map(|row| row.prediction[0] / count * 0.5 + row.prediction[1] / count * 0.5).sum();
+        let center =
+            rows.iter().map(|row| row.prediction[0] / count * 0.5 + row.prediction[1] / count * 0.5).sum();
         let pairs: Vec<Pair> = rows.iter().map(|row| Pair::new(row.prediction, center)).collect();
         let differences = root_mean_square(pairs.iter().map(|pair| pair.difference));
         let means = root_mean_square(pairs.iter().map(|pair| pair.mean));
@@ -190,8 +190,104 @@ fn likelihood(kind: TieModelKind, parameters: [f64; PARAMETERS], votes: &[Votes]
     for vote in votes {
         let scores = ln_scores(kind, jets, vote.pair);
         let all = scores[0].ln_sum(scores[1]).ln_sum(scores[2]);
-        let expected = scores[0] * vote.shares[0] + scores[1] * vote.shares[1];
-        total = total + ((expected + scores[2] * vote.shares[2]) - all);
+        let [a, b, tie] = vote.shares;
+        let expected = (scores[0] * a + scores[1] * b) + scores[2] * tie;
+        total = total + (expected - all * ((a + b) + tie));
     }
     Curve { value: total.value, gradient: total.gradient, hessian: total.hessian }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::battle::{BattleId, Class, GroupId, Target};
+
+    fn held_out(rows: &[([f64; 2], Class)]) -> HeldOut<[f64; 2]> {
+        let scored = rows.iter().enumerate().map(|(row, (rewards, class))| Scored {
+            id: BattleId(format!("{row:04}")),
+            group: GroupId(row.to_string()),
+            fold: None,
+            prediction: *rewards,
+            target: Target::one_hot(*class),
+        });
+        HeldOut::declared(scored.collect(), "rewards.csv")
+    }
+
+    /// Fits every kind and checks that it may be used on any later row.
+    fn usable(rows: &[([f64; 2], Class)]) -> Vec<TieFit> {
+        let fits = TieModelKind::ALL.map(|kind| kind.fit_report(&held_out(rows)).unwrap());
+        for fit in &fits {
+            assert!(fit.model.temperature() > 0.0 && fit.log_loss.is_finite(), "{fit:?}");
+            assert!(fit.iterations < 200, "{fit:?}");
+            for (rewards, _) in rows {
+                let ln = fit.model.probabilities(*rewards).unwrap().ln();
+                assert!(ln.iter().all(|ln| *ln > -40.0), "{ln:?} {fit:?}");
+            }
+        }
+        fits.to_vec()
+    }
+
+    #[test]
+    fn one_row_is_enough() {
+        for class in Class::ALL {
+            usable(&[([0.3, -0.2], class)]);
+            usable(&[([0.0, 0.0], class)]);
+        }
+    }
+
+    #[test]
+    fn an_absent_class_keeps_a_chance() {
+        for absent in Class::ALL {
+            let classes = Class::ALL.into_iter().filter(|class| *class != absent).cycle();
+            let rows: Vec<_> = (0..40).map(|i| [f64::from(i * 7 % 11), 5.0]).zip(classes).collect();
+            usable(&rows);
+        }
+    }
+
+    #[test]
+    fn rewards_that_separate_the_votes_keep_a_positive_temperature() {
+        let rows: Vec<_> =
+            (-20..20).map(|i| ([f64::from(i) + 0.5, 0.0], if i < 0 { Class::B } else { Class::A })).collect();
+        for fit in usable(&rows) {
+            assert!(!fit.at_bound && fit.model.temperature() < 10.0, "{fit:?}");
+        }
+    }
+
+    #[test]
+    fn rewards_that_point_the_wrong_way_end_at_the_bound_and_say_so() {
+        let rows: Vec<_> =
+            (-20..20).map(|i| ([f64::from(i) + 0.5, 0.0], if i < 0 { Class::A } else { Class::B })).collect();
+        for fit in usable(&rows) {
+            assert!(fit.at_bound, "{fit:?}");
+        }
+    }
+
+    #[test]
+    fn identical_and_huge_rewards_are_fitted() {
+        let classes = || Class::ALL.into_iter().cycle();
+        usable(&vec![[3.0, 3.0]; 30].into_iter().zip(classes()).collect::<Vec<_>>());
+        for size in [1e12, 1e150, 1e300, 1e-150] {
+            usable(&(0..30).map(|i| [size * f64::from(i % 7), size]).zip(classes()).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_reward_that_is_no_number_is_named_and_no_row_is_refused() {
+        let rows = [([0.1, 0.2], Class::A), ([f64::NAN, 0.2], Class::A)];
+        let error = TieModelKind::RaoKupper.fit(&held_out(&rows)).unwrap_err();
+        assert!(
+            error.to_string().starts_with("the rewards `NaN` and `0.2` of battle `0001` must be"),
+            "{error}"
+        );
+        assert_eq!(TieModelKind::Davidson.fit(&held_out(&[])).unwrap_err(), TieError::NoRows);
+    }
+
+    #[test]
+    fn a_model_with_a_parameter_out_of_range_or_a_stray_key_is_refused() {
+        let read = serde_json::from_str::<TieModel>;
+        assert!(read(r#"{"kind": "rao_kupper", "temperature": 1.0, "eta": 0.5}"#).is_ok());
+        assert!(read(r#"{"kind": "rao_kupper", "temperature": -1.0, "eta": 0.5}"#).is_err());
+        assert!(read(r#"{"kind": "rao_kupper", "temperature": 1.0, "eta": -0.5}"#).is_err());
+        assert!(read(r#"{"kind": "rao_kupper", "temperature": 1.0, "eta": 0.5, "nu": 1}"#).is_err());
+    }
 }

@@ -146,7 +146,9 @@ impl TieModel {
         match self {
             Self::RaoKupper { eta, .. } => [beta, eta.get(), 0.0],
             Self::Davidson { ln_nu, .. } => [beta, ln_nu.get(), 0.0],
-            Self::QualityDavidson { intercept, slope, .. } => [beta, intercept.get(), (slope.get() - 1.0) * beta],
+            Self::QualityDavidson { intercept, slope, .. } => {
+                [beta, intercept.get(), (slope.get() - 1.0) * beta]
+            }
             Self::QualityRaoKupper { intercept, slope, .. } => [beta, intercept.get(), slope.get() * beta],
             Self::GroundedRaoKupper { spread, shift, .. } => [beta, spread.get(), shift.get()],
         }

@@ -60,7 +60,7 @@ pub(super) fn maximised(
             continue;
         };
         let gain: f64 = (0..PARAMETERS).map(|i| 0.5 * step[i] * here.gradient[i]).sum();
-        if gain <= TOLERANCE * (1.0 + here.value.abs()) && damping <= 1e-6 * size(&here) {
+        if gain <= TOLERANCE * (1.0 + here.value.abs()) && damping <= size(&here) {
             return Maximum { parameters: point, value: here.value, iterations: iteration };
         }
         let next_point = stepped(point, step, bounds);

@@ -1,1 +1,3 @@
 //! See each file.
+mod simulation;
+mod ties;
