@@ -218,6 +218,9 @@ impl Output {
     }
 }
 
+/// A row of the table: what it is called, and how it is written.
+type Line = (&'static str, fn(&Summary) -> String);
+
 impl Report {
     fn table(&self) -> String {
         let mut table = Table::new();
@@ -227,12 +230,13 @@ impl Report {
         }
         let mut text = format!("{table}\n");
         for file in &self.files {
-            text.push_str(&format!("{}: {} rows, {} bytes\n", file.path.display(), file.rows, file.bytes));
+            let line = format!("{}: {} rows, {} bytes\n", file.path.display(), file.rows, file.bytes);
+            text.push_str(&line);
         }
         text
     }
 
-    fn lines() -> [(&'static str, fn(&Summary) -> String); 10] {
+    fn lines() -> [Line; 10] {
         [
             ("rows", |s| s.rows.to_string()),
             ("A / B / tie", |s| s.class_shares.map(|share| format!("{share:.3}")).join(" / ")),

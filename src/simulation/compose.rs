@@ -1,6 +1,7 @@
 use super::ArenaParameters;
 use super::contestants::Contestant;
-use super::dice::Dice;
+use super::dice::{Dice, floor};
+use super::habits::{Habits, damage};
 use super::reward::Qualities;
 use super::tasks::{Materials, Task, Wish, any, fill_in, task_of};
 use super::texts::{Kind, Language, Texts, fill};
@@ -49,47 +50,6 @@ fn wished(wish: Wish) -> f64 {
         Wish::Short => 0.4,
         Wish::Usual => 1.0,
         Wish::Long => 1.6,
-    }
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-/// What a contestant makes of a prompt this time.
-struct Habits {
-    qualities: Qualities,
-    /// Factor on the usual length.
-    length: f64,
-}
-
-impl Habits {
-    fn draw(task: &Task, contestant: &Contestant, dice: &mut Dice) -> Self {
-        let mut ability = contestant.ability + 0.7 * dice.normal();
-        ability += if contestant.speciality == task.kind { 0.6 } else { 0.0 };
-        ability += if task.language == Language::English { 0.0 } else { contestant.languages };
-        let unsafe_prompt = task.kind == Kind::Unsafe;
-        let formatting = match task.kind {
-            _ if task.listed => 0.3 + 0.7 * sigmoid(ability),
-            Kind::Factual | Kind::Advice | Kind::Summary => contestant.formatting,
-            Kind::List => 0.5 + 0.5 * contestant.formatting,
-            _ => 0.0,
-        };
-        let qualities = Qualities {
-            correct: dice.chance(sigmoid(0.8 + 1.2 * ability)),
-            relevant: dice.chance(sigmoid(3.4 + ability)),
-            own_language: task.language == Language::English || dice.chance(sigmoid(3.0 + 1.3 * ability)),
-            refused: dice.chance(if unsafe_prompt { 0.25 } else { contestant.refusals }),
-            complete: !dice.chance(sigmoid(-4.0 - 0.8 * ability)),
-            repetitive: dice.chance(sigmoid(-4.2 - 1.1 * ability)),
-            boilerplate: dice.chance(0.03 + 3.0 * contestant.refusals),
-            depth: sigmoid(0.7 * ability + 0.8 * dice.normal()),
-            formatted: dice.chance(formatting),
-            items_off: if dice.chance(sigmoid(1.3 + ability)) { 0 } else { dice.between(1, 3) },
-            ln_length: 0.0,
-        };
-        let length = (contestant.verbosity + 0.12 * ability + 0.6 * dice.normal()).exp();
-        Self { qualities, length }
     }
 }
 
@@ -244,7 +204,9 @@ impl Page<'_> {
         for (index, some) in sentences.chunks(sentences.len().div_ceil(count)).enumerate() {
             self.paragraph();
             let heading = headings.get(index).copied().unwrap_or("");
-            self.text.push_str(&format!("## {heading}\n\n"));
+            self.text.push_str("## ");
+            self.text.push_str(heading);
+            self.text.push_str("\n\n");
             if dice.chance(0.4) {
                 self.text.truncate(self.text.trim_end().len());
                 self.bullets(some, dice);
@@ -277,7 +239,7 @@ impl Page<'_> {
                 line = line.replace("**", "");
             }
             if explained {
-                for _ in 0..more as usize {
+                for _ in 0..floor(more) {
                     line.push_str(self.voice.language.blank());
                     line.push_str(&self.filler(dice));
                 }
@@ -285,9 +247,10 @@ impl Page<'_> {
             lines.push(line);
         }
         if seen.formatted {
-            self.bullets(&lines, dice)
+            self.bullets(&lines, dice);
         } else {
-            self.text.push_str(&format!("\n{}", lines.join("\n")))
+            self.text.push('\n');
+            self.text.push_str(&lines.join("\n"));
         }
         let outro = if seen.correct { &self.about.right } else { &self.about.wrong };
         self.text.push_str("\n\n");
@@ -324,22 +287,5 @@ impl Page<'_> {
             .map(|scene| fill_in(&fill(scene, &[("name", hero)]), self.about, dice))
             .collect();
         self.paragraphs(&told, dice);
-    }
-}
-
-/// Loops and broken ends, as weak models have them.
-fn damage(text: &mut String, seen: &Qualities, dice: &mut Dice) {
-    if seen.repetitive && !seen.refused {
-        let tail =
-            text.rsplit(['\n', '.', '。']).find(|part| part.trim().len() > 8).unwrap_or("").trim().to_owned();
-        for _ in 0..dice.between(3, 8) {
-            text.push_str(&format!(" {tail}."));
-        }
-    }
-    if !seen.complete && !seen.refused {
-        let keep = (0.5 + 0.4 * dice.unit()) * text.chars().count() as f64;
-        if let Some((end, _)) = text.char_indices().nth(keep as usize) {
-            text.truncate(end);
-        }
     }
 }

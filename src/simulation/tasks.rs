@@ -1,4 +1,4 @@
-use super::dice::Dice;
+use super::dice::{Dice, floor};
 use super::programs::{Program, program_task};
 use super::sums::sum_task;
 use super::texts::{Kind, Language, Texts, fill};
@@ -120,8 +120,8 @@ fn topic_task(texts: &Texts, kind: Kind, dice: &mut Dice) -> Task {
     topic.name.clone_into(&mut task.name);
     task.terms.clone_from(&topic.terms);
     task.facts.clone_from(&topic.facts);
-    task.right = dice.pick(&topic.right).copied().unwrap_or("").to_owned();
-    task.wrong = dice.pick(&topic.wrong).copied().unwrap_or("").to_owned();
+    dice.pick(&topic.right).copied().unwrap_or("").clone_into(&mut task.right);
+    dice.pick(&topic.wrong).copied().unwrap_or("").clone_into(&mut task.wrong);
     task.count = dice.between(3, topic.facts.len().min(10));
     let own = kind == Kind::Unsafe || (!topic.questions.is_empty() && dice.chance(0.35));
     let question = if own {
@@ -150,7 +150,7 @@ fn summary_task(texts: &Texts, dice: &mut Dice) -> Task {
     let mut sentences = vec![core.to_owned()];
     sentences.extend(topic.facts.iter().map(|fact| (*fact).to_owned()));
     let length = (dice.normal() * 0.9 + 3.0).exp().clamp(4.0, 120.0);
-    for _ in 0..length as usize {
+    for _ in 0..floor(length) {
         sentences.push(fill_in(any(texts, "filler", dice), &task, dice));
     }
     dice.shuffle(&mut sentences[1..]);
@@ -184,7 +184,8 @@ pub(super) fn frame(texts: &Texts, task: &mut Task, question: &str, dice: &mut D
     task.prompt = parts.join(texts.language.blank());
     if dice.chance(0.08) {
         // Many people type without capitals or a mark at the end.
-        task.prompt = task.prompt.to_lowercase().trim_end_matches(['.', '?', '。', '？']).to_owned();
+        task.prompt = task.prompt.to_lowercase();
+        task.prompt.truncate(task.prompt.trim_end_matches(['.', '?', '。', '？']).len());
     }
 }
 

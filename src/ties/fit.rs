@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use super::formulas::{Pair, ln_scores};
+use super::formulas::{Pair, grounded, ln_scores};
 use super::newton::{Bounds, Curve, maximised};
 use super::scalar::{Jet, PARAMETERS, Scalar};
 use super::{TieError, TieModel, TieModelKind};
@@ -45,12 +45,14 @@ impl TieModelKind {
 
     /// The same, with how the fit ended.
     ///
-    /// Maximises sum_i sum_k y_ik ln P_k(r_i) over 1/T and the parameters of ties by safeguarded
+    /// Maximises `sum_i sum_k y_ik ln P_k(r_i)` over 1/T and the parameters of ties by safeguarded
     /// Newton steps; soft targets are fractions of votes. Two imaginary votes are added: one split
     /// evenly between A and B where A leads by the typical difference, one split in three where the
     /// rewards are equal (half of it at a high, half at a low mean). They are worth nothing beside a
     /// hundred rows and keep T and eta finite when the rewards separate the votes, when a class is
     /// absent, and for a single row (data augmentation of a log-F prior, Greenland and Mansournia 2015).
+    /// The grounded link gets one more, a tie at the centre that is half good and half bad: three
+    /// classes alone hardly tell the two apart.
     ///
     /// # Errors
     /// `TieError::NoRows` without a row, `TieError::NotFinite` names the first row with a reward that
@@ -61,16 +63,19 @@ impl TieModelKind {
         let scale = Scale::of(&rows);
         let votes: Vec<Votes> = rows.iter().map(|row| scale.votes(row)).collect();
         let imaginary = imaginary_votes(&scale);
+        let beside = |parameters: [f64; PARAMETERS]| {
+            likelihood(self, parameters, &imaginary).plus(self.imaginary_kinds_of_tie(parameters))
+        };
         let objective = |parameters: [f64; PARAMETERS]| {
             let sums: Vec<Curve> =
                 votes.par_chunks(CHUNK).map(|some| likelihood(self, parameters, some)).collect();
-            sums.into_iter().fold(likelihood(self, parameters, &imaginary), Curve::plus)
+            sums.into_iter().fold(beside(parameters), Curve::plus)
         };
         let start = self.start();
         let bounds = Bounds { positive: self.positive(), lowest_first: LOWEST_BETA };
         let found = maximised(&objective, start, &bounds);
         let [beta, second, third] = found.parameters;
-        let real = found.value - likelihood(self, found.parameters, &imaginary).value;
+        let real = found.value - beside(found.parameters).value;
         let per_mean = if self.slopes_with_the_mean() { third / scale.unit } else { third };
         let model = TieModel::from_parameters(self, [beta / scale.unit, second, per_mean], scale.center)?;
         Ok(TieFit {
@@ -79,6 +84,17 @@ impl TieModelKind {
             at_bound: beta <= LOWEST_BETA,
             iterations: found.iterations,
         })
+    }
+
+    fn imaginary_kinds_of_tie(self, parameters: [f64; PARAMETERS]) -> Curve {
+        let [_, spread, shift] = [0, 1, 2].map(|index| Jet::parameter(index, parameters[index]));
+        let total = if self == Self::GroundedRaoKupper {
+            let [_, _, good, bad] = grounded(Jet::constant(0.0), shift, spread);
+            (good + bad) * 0.5
+        } else {
+            Jet::constant(0.0)
+        };
+        Curve { value: total.value, gradient: total.gradient, hessian: total.hessian }
     }
 
     fn start(self) -> [f64; PARAMETERS] {

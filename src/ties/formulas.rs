@@ -49,7 +49,7 @@ fn rao_kupper<N: Scalar>(difference: N, eta: N) -> [N; 3] {
     [a, b, (eta * 2.0).ln_expm1() + (a + b)]
 }
 
-/// The softmax of [r_A, r_B, tie + (r_A + r_B)/2], here with the mean reward taken off.
+/// The softmax of `[r_A, r_B, tie + (r_A + r_B)/2]`, here with the mean reward taken off.
 fn davidson<N: Scalar>(difference: N, tie: N) -> [N; 3] {
     [difference * 0.5, -difference * 0.5, tie]
 }

@@ -66,7 +66,7 @@ pub(super) fn maximised(
         let next_point = stepped(point, step, bounds);
         let next = objective(next_point);
         if next.value.is_finite() && next.value >= here.value {
-            let unmoved = next_point == point;
+            let unmoved = (0..PARAMETERS).all(|i| next_point[i].total_cmp(&point[i]).is_eq());
             (point, here) = (next_point, next);
             damping = if unmoved { 0.0 } else { damping * 0.1 };
             if unmoved {
@@ -114,8 +114,9 @@ fn ascent(curve: &Curve, damping: f64, stuck: bool) -> Option<[f64; PARAMETERS]>
         let absent = matrix[i].iter().all(|value| *value == 0.0) && gradient[i] == 0.0;
         if absent || (i == 0 && stuck) {
             gradient[i] = 0.0;
-            for j in 0..PARAMETERS {
-                (matrix[i][j], matrix[j][i]) = (0.0, 0.0);
+            matrix[i] = [0.0; PARAMETERS];
+            for row in &mut matrix {
+                row[i] = 0.0;
             }
             matrix[i][i] = 1.0;
         }

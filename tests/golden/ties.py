@@ -76,7 +76,7 @@ def with_parameters(kind, w, center):
 
 
 def fitted(kind, rewards, targets):
-    """Maximum likelihood with the two imaginary votes of the fit, by Nelder-Mead and BFGS."""
+    """Maximum likelihood with the imaginary votes of the fit, by Nelder-Mead and BFGS."""
     center = float(rewards.mean())
     d, m = rewards[:, 0] - rewards[:, 1], rewards.mean(1) - center
     lead, spread = np.sqrt(np.mean(d**2)), np.sqrt(np.mean(m**2))
@@ -86,7 +86,11 @@ def fitted(kind, rewards, targets):
 
     def loss(w):
         p = probabilities(with_parameters(kind, w, center), all_rewards)
-        return -np.sum(all_targets * np.log(np.maximum(p, 1e-300)))
+        beside = 0.0
+        if kind == "grounded_rao_kupper":
+            good, bad = grounded(np.array(w[2]), np.array(w[2]), w[1])[2:]
+            beside = 0.5 * np.log(max(good, 1e-300)) + 0.5 * np.log(max(bad, 1e-300))
+        return -np.sum(all_targets * np.log(np.maximum(p, 1e-300))) - beside
 
     start = [0.0, -0.3] if kind in ("rao_kupper", "davidson") else [0.0, -0.3, 0.5]
     options = {"maxiter": 20000, "maxfev": 20000, "xatol": 1e-11, "fatol": 1e-13}
@@ -109,18 +113,18 @@ def sample(n, scale, soft):
     return rewards, targets
 
 
-fits = []
+cases = []
 for n, scale, soft in [(60, 1.0, False), (40, 37.0, True)]:
     rewards, targets = sample(n, scale, soft)
     models = [fitted(m["kind"], rewards, targets) for m in MODELS]
-    fits.append({"rewards": rewards.tolist(), "targets": targets.tolist(), "fits": models})
+    cases.append({"rewards": rewards.tolist(), "targets": targets.tolist(), "fits": models})
 
 print(
     json.dumps(
         {
             "models": [{"model": m, "probabilities": probabilities(m, REWARDS).tolist()} for m in MODELS],
             "rewards": REWARDS.tolist(),
-            "fits": fits,
+            "cases": cases,
         }
     )
 )

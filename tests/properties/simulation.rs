@@ -37,7 +37,7 @@ proptest! {
             let [a, b] = battle.labeled.models.clone().unwrap();
             prop_assert_ne!(a, b);
             let id: u64 = battle.labeled.battle.id.0.parse().unwrap();
-            prop_assert!(id > i32::MAX as u64 && id <= u64::from(u32::MAX));
+            prop_assert!(i32::try_from(id).is_err() && u32::try_from(id).is_ok());
         }
     }
 
@@ -45,7 +45,8 @@ proptest! {
     fn a_row_depends_on_its_number_alone(parameters in parameters(), start in 0..30_u64) {
         let arena = Arena::new(&parameters).unwrap();
         let all = arena.battles(0..40);
-        prop_assert_eq!(&arena.battles(start..start + 10)[..], &all[start as usize..start as usize + 10]);
+        let first = usize::try_from(start).unwrap();
+        prop_assert_eq!(&arena.battles(start..start + 10)[..], &all[first..first + 10]);
     }
 
     #[test]
