@@ -14,11 +14,13 @@ use crate::simulation::{Arena, ArenaParameters, File, SimulatedBattle, Summary, 
 
 /// Arguments of `tiebreak simulate`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tiebreak simulate --battles 4000 --test-battles 1000 --seed 1 --out data/simulated
+#[command(
+    after_help = "Example: tiebreak simulate --battles 4000 --test-battles 1000 --seed 1 --out data/simulated
 
 Writes train.csv, test.csv and sample_submission.csv as the LMSYS competition has them, truth.csv with the \
                         true probabilities of all rows, and test_labels.csv with the drawn votes of the test \
-                        rows. The same arguments give the same bytes on any number of threads.")]
+                        rows. The same arguments give the same bytes on any number of threads."
+)]
 pub struct Args {
     /// Folder for the files; it is made if it is missing
     #[arg(long, value_name = "DIR")]
@@ -105,7 +107,8 @@ const PIECES: u64 = 32;
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let parameters = args.parameters();
     let arena = Arena::new(&parameters).or_bad_input()?;
-    let mut outputs = File::ALL.into_iter().map(|file| Output::create(file, args)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut outputs =
+        File::ALL.into_iter().map(|file| Output::create(file, args)).collect::<anyhow::Result<Vec<_>>>()?;
     let all = parameters.battles + parameters.test_battles;
     let progress = console.progress();
     let task = progress.start("simulating", Some(all), "rows");
@@ -215,6 +218,9 @@ impl Output {
     }
 }
 
+/// A row of the table: what it is called, and how it is written.
+type Line = (&'static str, fn(&Summary) -> String);
+
 impl Report {
     fn table(&self) -> String {
         let mut table = Table::new();
@@ -224,12 +230,13 @@ impl Report {
         }
         let mut text = format!("{table}\n");
         for file in &self.files {
-            text.push_str(&format!("{}: {} rows, {} bytes\n", file.path.display(), file.rows, file.bytes));
+            let line = format!("{}: {} rows, {} bytes\n", file.path.display(), file.rows, file.bytes);
+            text.push_str(&line);
         }
         text
     }
 
-    fn lines() -> [(&'static str, fn(&Summary) -> String); 10] {
+    fn lines() -> [Line; 10] {
         [
             ("rows", |s| s.rows.to_string()),
             ("A / B / tie", |s| s.class_shares.map(|share| format!("{share:.3}")).join(" / ")),

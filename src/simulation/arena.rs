@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::compose::answer;
 use super::contestants::CONTESTANTS;
 use super::degenerate::Oddity;
-use super::dice::{Dice, Purpose};
+use super::dice::{Dice, Purpose, floor};
 use super::programs::programs;
 use super::reward::visible_reward;
 use super::tasks::{Materials, Task, follow_up, task};
@@ -49,12 +49,9 @@ impl Arena {
     pub fn new(parameters: &ArenaParameters) -> Result<Self, SimulationError> {
         let parameters = parameters.checked()?;
         let materials = Materials { texts: library()?, programs: programs()?, sentences: sentences()? };
-        let link = |eta: f64| TieModel::RaoKupper {
-            temperature: Positive::new(1.0).expect("1 is above 0"),
-            eta: NonNegative::new(eta).expect("the parameters were checked"),
-        };
-        let (own, even) = (link(parameters.tie_threshold), link(EVEN_ETA.max(parameters.tie_threshold)));
-        Ok(Self { parameters, materials, link: own, even_link: even })
+        let own = link(parameters.tie_threshold)?;
+        let even_link = link(EVEN_ETA.max(parameters.tie_threshold))?;
+        Ok(Self { parameters, materials, link: own, even_link })
     }
 
     /// What the arena was made with.
@@ -82,7 +79,7 @@ impl Arena {
         }
         let truth = self.truth(&content);
         let vote = vote(truth, &mut Dice::new(self.parameters.seed, Purpose::Vote, row));
-        let battle = Battle::new(self.id(row), None, content.turns).expect("a simulated battle has a turn");
+        let battle = Battle { id: self.id(row), system: None, turns: content.turns.into() };
         let labeled = LabeledBattle {
             battle,
             vote: Some(vote),
@@ -126,7 +123,8 @@ impl Arena {
         for (index, task) in conversation.iter().enumerate() {
             let mut texts = [const { String::new() }; 2];
             for side in 0..2 {
-                let answered = answer(&self.materials, &self.parameters, (task, contestants[side]), &mut dice);
+                let answered =
+                    answer(&self.materials, &self.parameters, (task, contestants[side]), &mut dice);
                 // The last turns count most: they are what people have before their eyes.
                 let weight = (index + 1) as f64 / weights;
                 rewards[side] += weight * visible_reward(task, &answered.qualities, &self.parameters);
@@ -155,9 +153,9 @@ impl Arena {
         let _ = (plan.unit(), plan.unit(), plan.unit());
         let popular = plan.chance(self.parameters.popular_prompts);
         let mut dice = if popular {
-            let kept = (self.parameters.battles / 40).max(1) as f64;
-            let index = (kept * plan.unit().powi(3)) as u64;
-            Dice::new(self.parameters.seed, Purpose::PopularPrompt, index)
+            let kept = (self.parameters.battles / 20).max(1) as f64;
+            let index = floor(kept * plan.unit().powi(2));
+            Dice::new(self.parameters.seed, Purpose::PopularPrompt, index as u64)
         } else {
             Dice::new(self.parameters.seed, Purpose::Prompt, row)
         };
@@ -177,15 +175,28 @@ impl Arena {
         let even = content.oddity.is_some_and(Oddity::is_even);
         let (link, rewards) = if even { (&self.even_link, [0.0; 2]) } else { (&self.link, [a, b]) };
         let biased = [rewards[0] + self.parameters.position_bias, rewards[1]];
-        link.probabilities(biased).expect("rewards of the arena are finite")
+        // Rewards of an arena are sums of a few bounded numbers, so this never falls back.
+        link.probabilities(biased).unwrap_or(Probabilities::UNIFORM)
     }
 
     /// Ids beyond 32-bit signed integers, ascending, with gaps, as the competition has them.
     fn id(&self, row: u64) -> BattleId {
         let step = (1_u64 << 31) / (self.parameters.battles + self.parameters.test_battles).max(1);
-        let jitter = Dice::new(self.parameters.seed, Purpose::Id, row).below(usize::try_from(step).unwrap_or(1));
+        let jitter =
+            Dice::new(self.parameters.seed, Purpose::Id, row).below(usize::try_from(step).unwrap_or(1));
         BattleId(((1_u64 << 31).wrapping_add(row.wrapping_mul(step)).wrapping_add(jitter as u64)).to_string())
     }
+}
+
+/// Rao-Kupper in logits: the rewards are scaled already.
+fn link(eta: f64) -> Result<TieModel, SimulationError> {
+    let refused = |_| SimulationError::Parameter {
+        name: "tie_threshold",
+        value: eta,
+        range: "a finite number of at least 0",
+    };
+    let temperature = Positive::new(1.0).map_err(refused)?;
+    Ok(TieModel::RaoKupper { temperature, eta: NonNegative::new(eta).map_err(refused)? })
 }
 
 fn vote(truth: Probabilities, dice: &mut Dice) -> Vote {

@@ -1,6 +1,7 @@
 use super::ArenaParameters;
 use super::contestants::Contestant;
-use super::dice::Dice;
+use super::dice::{Dice, floor};
+use super::habits::{Habits, damage};
 use super::reward::Qualities;
 use super::tasks::{Materials, Task, Wish, any, fill_in, task_of};
 use super::texts::{Kind, Language, Texts, fill};
@@ -26,7 +27,7 @@ pub(super) fn answer(
     let misread = (!seen.relevant).then(|| task_of(materials, own, task.kind, dice));
     let about = misread.as_ref().unwrap_or(task);
     let usual = task.usual_length * wished(task.wish) * voice.language.density() * parameters.response_length;
-    let mut page = Page { voice, about, text: String::new(), target: usual * habits.length };
+    let mut page = Page { voice, about, text: String::new(), target: usual * habits.length, fillers: vec![] };
     if seen.refused {
         page.sentence(any(voice, "refusal", dice));
     } else {
@@ -52,47 +53,6 @@ fn wished(wish: Wish) -> f64 {
     }
 }
 
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-/// What a contestant makes of a prompt this time.
-struct Habits {
-    qualities: Qualities,
-    /// Factor on the usual length.
-    length: f64,
-}
-
-impl Habits {
-    fn draw(task: &Task, contestant: &Contestant, dice: &mut Dice) -> Self {
-        let mut ability = contestant.ability + 0.7 * dice.normal();
-        ability += if contestant.speciality == task.kind { 0.6 } else { 0.0 };
-        ability += if task.language == Language::English { 0.0 } else { contestant.languages };
-        let unsafe_prompt = task.kind == Kind::Unsafe;
-        let formatting = match task.kind {
-            _ if task.listed => 0.3 + 0.7 * sigmoid(ability),
-            Kind::Factual | Kind::Advice | Kind::Summary => contestant.formatting,
-            Kind::List => 0.5 + 0.5 * contestant.formatting,
-            _ => 0.0,
-        };
-        let qualities = Qualities {
-            correct: dice.chance(sigmoid(0.8 + 1.2 * ability)),
-            relevant: dice.chance(sigmoid(3.4 + ability)),
-            own_language: task.language == Language::English || dice.chance(sigmoid(3.0 + 1.3 * ability)),
-            refused: dice.chance(if unsafe_prompt { 0.25 } else { contestant.refusals }),
-            complete: !dice.chance(sigmoid(-4.0 - 0.8 * ability)),
-            repetitive: dice.chance(sigmoid(-4.2 - 1.1 * ability)),
-            boilerplate: dice.chance(0.03 + 3.0 * contestant.refusals),
-            depth: sigmoid(0.7 * ability + 0.8 * dice.normal()),
-            formatted: dice.chance(formatting),
-            items_off: if dice.chance(sigmoid(1.3 + ability)) { 0 } else { dice.between(1, 3) },
-            ln_length: 0.0,
-        };
-        let length = (contestant.verbosity + 0.12 * ability + 0.6 * dice.normal()).exp();
-        Self { qualities, length }
-    }
-}
-
 /// An answer on its way.
 struct Page<'a> {
     /// The language it is written in.
@@ -102,6 +62,8 @@ struct Page<'a> {
     text: String,
     /// Characters to aim at.
     target: f64,
+    /// Talk that was not used yet.
+    fillers: Vec<&'static str>,
 }
 
 impl Page<'_> {
@@ -113,6 +75,7 @@ impl Page<'_> {
     }
 
     fn paragraph(&mut self) {
+        self.text.truncate(self.text.trim_end().len());
         if !self.text.is_empty() {
             self.text.push_str("\n\n");
         }
@@ -122,15 +85,20 @@ impl Page<'_> {
         self.target - self.text.chars().count() as f64
     }
 
-    fn filler(&self, dice: &mut Dice) -> String {
-        fill_in(any(self.voice, "filler", dice), self.about, dice)
+    /// The next sentence that could stand in any answer; all are used before one comes again.
+    fn filler(&mut self, dice: &mut Dice) -> String {
+        if self.fillers.is_empty() {
+            self.fillers = self.voice.phrases("filler").to_vec();
+            dice.shuffle(&mut self.fillers);
+        }
+        fill_in(self.fillers.pop().unwrap_or(""), self.about, dice)
     }
 
     fn greet(&mut self, seen: &Qualities, dice: &mut Dice) {
         if seen.boilerplate {
             self.sentence(any(self.voice, "hedge", dice));
         }
-        if self.room() > 100.0 && dice.chance(0.35) {
+        if self.room() > 100.0 && self.about.kind != Kind::List && dice.chance(0.35) {
             self.sentence(any(self.voice, "opening", dice));
         }
     }
@@ -162,29 +130,29 @@ impl Page<'_> {
 
     /// Sentences until the answer is as long as it should be: facts as long as there are any, in the
     /// proportion of the depth, and talk.
-    fn body(&self, seen: &mut Qualities, dice: &mut Dice) -> Vec<String> {
+    fn body(&mut self, seen: &mut Qualities, dice: &mut Dice) -> Vec<String> {
         let mut facts = if seen.own_language { self.about.facts.clone() } else { Vec::new() };
         dice.shuffle(&mut facts);
         let known = facts.len().max(1) as f64;
+        // Nobody philosophises about a sum; there the answer ends with its notes.
+        let talks = !matches!(self.about.kind, Kind::Code | Kind::Arithmetic | Kind::Translation);
         let (mut told, mut sentences, mut room) = (0.0, Vec::new(), self.room());
-        let mut latest: [String; 2] = Default::default();
         while room > 40.0 * self.voice.language.density() {
-            let substance = dice.chance(seen.depth);
-            let fact = if substance { facts.pop() } else { None };
+            let fact = if dice.chance(seen.depth) { facts.pop() } else { None };
             let sentence = match fact {
-                Some(fact) => fact.to_owned(),
-                None => self.filler(dice),
+                Some(fact) => fill_in(fact, self.about, dice),
+                None if talks => self.filler(dice),
+                None => break,
             };
             told += f64::from(u8::from(fact.is_some()));
             room -= sentence.chars().count() as f64;
-            if latest.contains(&sentence) {
-                continue;
-            }
-            latest = [std::mem::take(&mut latest[1]), sentence.clone()];
             sentences.push(sentence);
         }
-        let density = told / (sentences.len().max(1) as f64);
-        seen.depth = 0.5 * density.min(1.0) + 0.5 * told / known;
+        seen.depth = if talks {
+            0.5 * told / sentences.len().max(1) as f64 + 0.5 * told / known
+        } else {
+            told / known
+        };
         sentences
     }
 
@@ -236,7 +204,9 @@ impl Page<'_> {
         for (index, some) in sentences.chunks(sentences.len().div_ceil(count)).enumerate() {
             self.paragraph();
             let heading = headings.get(index).copied().unwrap_or("");
-            self.text.push_str(&format!("## {heading}\n\n"));
+            self.text.push_str("## ");
+            self.text.push_str(heading);
+            self.text.push_str("\n\n");
             if dice.chance(0.4) {
                 self.text.truncate(self.text.trim_end().len());
                 self.bullets(some, dice);
@@ -258,23 +228,30 @@ impl Page<'_> {
         self.sentence(&fill(intro, &[("count", &*count), ("topic", &*self.about.name)]));
         let explained = dice.chance(seen.depth);
         seen.depth = if explained { 0.75 } else { 0.25 };
-        let more = (self.room() / (1.0 + items.len() as f64) / self.voice.language.density() / 110.0).max(0.0);
+        let more =
+            (self.room() / (1.0 + items.len() as f64) / self.voice.language.density() / 110.0).max(0.0);
         let mut lines = Vec::new();
         for item in items {
-            let title = item.split([':', '：']).next().unwrap_or(item);
-            let mut line = if explained { item.replacen(title, &format!("**{title}**"), 1) } else { title.to_owned() };
+            let title = item.split([':', '：']).next().unwrap_or(item).trim_end();
+            let mut line =
+                if explained { item.replacen(title, &format!("**{title}**"), 1) } else { title.to_owned() };
             if !seen.formatted {
                 line = line.replace("**", "");
             }
             if explained {
-                for _ in 0..more as usize {
+                for _ in 0..floor(more) {
                     line.push_str(self.voice.language.blank());
                     line.push_str(&self.filler(dice));
                 }
             }
             lines.push(line);
         }
-        if seen.formatted { self.bullets(&lines, dice) } else { self.text.push_str(&format!("\n{}", lines.join("\n"))) }
+        if seen.formatted {
+            self.bullets(&lines, dice);
+        } else {
+            self.text.push('\n');
+            self.text.push_str(&lines.join("\n"));
+        }
         let outro = if seen.correct { &self.about.right } else { &self.about.wrong };
         self.text.push_str("\n\n");
         self.text.push_str(outro);
@@ -310,21 +287,5 @@ impl Page<'_> {
             .map(|scene| fill_in(&fill(scene, &[("name", hero)]), self.about, dice))
             .collect();
         self.paragraphs(&told, dice);
-    }
-}
-
-/// Loops and broken ends, as weak models have them.
-fn damage(text: &mut String, seen: &Qualities, dice: &mut Dice) {
-    if seen.repetitive && !seen.refused {
-        let tail = text.rsplit(['\n', '.', '。']).find(|part| part.trim().len() > 8).unwrap_or("").trim().to_owned();
-        for _ in 0..dice.between(3, 8) {
-            text.push_str(&format!(" {tail}."));
-        }
-    }
-    if !seen.complete && !seen.refused {
-        let keep = (0.5 + 0.4 * dice.unit()) * text.chars().count() as f64;
-        if let Some((end, _)) = text.char_indices().nth(keep as usize) {
-            text.truncate(end);
-        }
     }
 }

@@ -21,7 +21,13 @@ pub(super) struct Contestant {
     pub(super) speciality: Kind,
 }
 
-const fn contestant(name: &'static str, popularity: f64, skill: [f64; 2], habits: [f64; 3], speciality: Kind) -> Contestant {
+const fn contestant(
+    name: &'static str,
+    popularity: f64,
+    skill: [f64; 2],
+    habits: [f64; 3],
+    speciality: Kind,
+) -> Contestant {
     let [ability, languages] = skill;
     let [verbosity, formatting, refusals] = habits;
     Contestant { name, popularity, ability, verbosity, formatting, refusals, languages, speciality }

@@ -19,6 +19,12 @@ pub(super) enum Purpose {
     Id = 5,
 }
 
+/// A number rounded down; below 0 and no number give 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
+pub(super) fn floor(value: f64) -> usize {
+    value as usize
+}
+
 /// A seeded stream of choices; the same on every machine and thread.
 pub(super) struct Dice(ChaCha8Rng);
 

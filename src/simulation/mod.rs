@@ -5,6 +5,7 @@ mod compose;
 mod contestants;
 mod degenerate;
 mod dice;
+mod habits;
 mod kaggle;
 mod parameters;
 mod programs;

@@ -43,8 +43,8 @@ impl Default for ArenaParameters {
             verbosity_bias: 0.35,
             position_bias: 0.02,
             tie_threshold: 0.80,
-            reward_scale: 0.55,
-            hidden_reward: 0.9,
+            reward_scale: 0.42,
+            hidden_reward: 1.0,
             repeat_votes: 0.03,
             multi_turn: 0.13,
             popular_prompts: 0.15,
@@ -90,7 +90,11 @@ fn in_range(
     range: std::ops::RangeInclusive<f64>,
     words: &'static str,
 ) -> Result<(), SimulationError> {
-    if range.contains(&value) { Ok(()) } else { Err(SimulationError::Parameter { name, value, range: words }) }
+    if range.contains(&value) {
+        Ok(())
+    } else {
+        Err(SimulationError::Parameter { name, value, range: words })
+    }
 }
 
 #[cfg(test)]

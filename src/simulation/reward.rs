@@ -4,6 +4,7 @@ use super::texts::Kind;
 
 /// What a reader can see of an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that a reader sees or does not see")]
 pub(super) struct Qualities {
     /// The core of the answer is right.
     pub(super) correct: bool,

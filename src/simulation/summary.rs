@@ -34,7 +34,7 @@ pub struct Summary {
     pub multi_turn: f64,
     /// Share of rows that are a further vote on an earlier pair of responses.
     pub repeated_votes: f64,
-    /// Mean length of a response, in characters, over all turns.
+    /// Mean characters of all that one side of a row says.
     pub mean_response_characters: f64,
     /// Rows of each language, most frequent first.
     pub languages: Vec<(String, u64)>,
@@ -51,7 +51,6 @@ pub struct Tally {
     truth_loss: f64,
     multi_turn: u64,
     repeated: u64,
-    responses: u64,
     characters: u64,
     languages: BTreeMap<String, u64>,
     oddities: BTreeMap<Oddity, u64>,
@@ -71,7 +70,6 @@ impl Tally {
         self.multi_turn += u64::from(turns.len() > 1);
         for turn in turns.iter() {
             for response in [&turn.response_a, &turn.response_b] {
-                self.responses += 1;
                 self.characters += response.as_str().chars().count() as u64;
             }
         }
@@ -99,7 +97,7 @@ impl Tally {
             prior_log_loss: class_shares.into_iter().map(surprise).sum(),
             multi_turn: self.multi_turn as f64 / rows,
             repeated_votes: self.repeated as f64 / rows,
-            mean_response_characters: self.characters as f64 / (self.responses as f64).max(1.0),
+            mean_response_characters: self.characters as f64 / (2.0 * rows),
             languages,
             oddities,
         }

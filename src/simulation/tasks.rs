@@ -1,4 +1,4 @@
-use super::dice::Dice;
+use super::dice::{Dice, floor};
 use super::programs::{Program, program_task};
 use super::sums::sum_task;
 use super::texts::{Kind, Language, Texts, fill};
@@ -91,11 +91,11 @@ pub(super) fn blank(texts: &Texts, kind: Kind) -> Task {
 
 fn usual_length(kind: Kind) -> f64 {
     match kind {
-        Kind::Factual => 1_250.0,
-        Kind::Advice | Kind::Creative => 1_500.0,
-        Kind::List => 1_100.0,
-        Kind::Code => 1_000.0,
-        Kind::Summary => 600.0,
+        Kind::Factual => 1_650.0,
+        Kind::Advice | Kind::Creative => 1_900.0,
+        Kind::List => 1_600.0,
+        Kind::Code => 1_200.0,
+        Kind::Summary => 700.0,
         Kind::Unsafe => 500.0,
         Kind::Arithmetic => 350.0,
         Kind::Translation => 200.0,
@@ -120,8 +120,8 @@ fn topic_task(texts: &Texts, kind: Kind, dice: &mut Dice) -> Task {
     topic.name.clone_into(&mut task.name);
     task.terms.clone_from(&topic.terms);
     task.facts.clone_from(&topic.facts);
-    task.right = dice.pick(&topic.right).copied().unwrap_or("").to_owned();
-    task.wrong = dice.pick(&topic.wrong).copied().unwrap_or("").to_owned();
+    dice.pick(&topic.right).copied().unwrap_or("").clone_into(&mut task.right);
+    dice.pick(&topic.wrong).copied().unwrap_or("").clone_into(&mut task.wrong);
     task.count = dice.between(3, topic.facts.len().min(10));
     let own = kind == Kind::Unsafe || (!topic.questions.is_empty() && dice.chance(0.35));
     let question = if own {
@@ -150,7 +150,7 @@ fn summary_task(texts: &Texts, dice: &mut Dice) -> Task {
     let mut sentences = vec![core.to_owned()];
     sentences.extend(topic.facts.iter().map(|fact| (*fact).to_owned()));
     let length = (dice.normal() * 0.9 + 3.0).exp().clamp(4.0, 120.0);
-    for _ in 0..length as usize {
+    for _ in 0..floor(length) {
         sentences.push(fill_in(any(texts, "filler", dice), &task, dice));
     }
     dice.shuffle(&mut sentences[1..]);
@@ -184,7 +184,8 @@ pub(super) fn frame(texts: &Texts, task: &mut Task, question: &str, dice: &mut D
     task.prompt = parts.join(texts.language.blank());
     if dice.chance(0.08) {
         // Many people type without capitals or a mark at the end.
-        task.prompt = task.prompt.to_lowercase().trim_end_matches(['.', '?', '。', '？']).to_owned();
+        task.prompt = task.prompt.to_lowercase();
+        task.prompt.truncate(task.prompt.trim_end_matches(['.', '?', '。', '？']).len());
     }
 }
 
@@ -200,8 +201,14 @@ pub(super) fn fill_in(template: &str, task: &Task, dice: &mut Dice) -> String {
 }
 
 /// What people say next, with the longest answer that suits it, counted as in English.
-const FOLLOW_UPS: [(&str, f64); 6] =
-    [("shorter", 200.0), ("example", 700.0), ("why", 700.0), ("simpler", 500.0), ("more", 900.0), ("thanks", 90.0)];
+const FOLLOW_UPS: [(&str, f64); 6] = [
+    ("shorter", 200.0),
+    ("example", 700.0),
+    ("why", 700.0),
+    ("simpler", 500.0),
+    ("more", 900.0),
+    ("thanks", 90.0),
+];
 
 /// The next turn of a conversation about the same thing.
 pub(super) fn follow_up(texts: &Texts, first: &Task, dice: &mut Dice) -> Task {

@@ -54,9 +54,9 @@ impl Language {
     /// Share of the prompts.
     pub(super) fn share(self) -> f64 {
         match self {
-            Self::English => 0.70,
-            Self::Russian | Self::German | Self::Chinese => 0.06,
-            Self::Spanish | Self::French | Self::Japanese => 0.04,
+            Self::English => 0.79,
+            Self::Russian | Self::German | Self::Chinese => 0.04,
+            Self::Spanish | Self::French | Self::Japanese => 0.03,
         }
     }
 
@@ -189,6 +189,18 @@ built_in!(
     "en-lists.txt",
     "en-creative.txt",
     "en-unsafe.txt",
+    "de-phrases.txt",
+    "de-topics.txt",
+    "es-phrases.txt",
+    "es-topics.txt",
+    "fr-phrases.txt",
+    "fr-topics.txt",
+    "ja-phrases.txt",
+    "ja-topics.txt",
+    "ru-phrases.txt",
+    "ru-topics.txt",
+    "zh-phrases.txt",
+    "zh-topics.txt",
 );
 
 /// The texts of all languages, in the order of `Language::ALL`.
@@ -204,7 +216,6 @@ pub(super) fn library() -> Result<Vec<Texts>, SimulationError> {
         };
         read(texts, file, text)?;
     }
-    library.retain(|texts| !texts.phrases.is_empty());
     Ok(library)
 }
 
@@ -220,11 +231,13 @@ fn read(texts: &mut Texts, file: &'static str, text: &'static str) -> Result<(),
         let rest = line[mark.len_utf8()..].trim();
         match (mark, &mut topic) {
             ('@', _) => {
-                let (key, phrase) = rest.split_once(' ').ok_or_else(|| broken(file, index + 1, "no phrase"))?;
+                let (key, phrase) =
+                    rest.split_once(' ').ok_or_else(|| broken(file, index + 1, "no phrase"))?;
                 texts.phrases.entry(key).or_default().push(phrase.trim());
             }
             ('#', _) => {
-                let begun = begin(rest).ok_or_else(|| broken(file, index + 1, "not `# kind | name | terms`"))?;
+                let begun =
+                    begin(rest).ok_or_else(|| broken(file, index + 1, "not `# kind | name | terms`"))?;
                 keep(texts, topic.replace(begun));
             }
             ('?', Some(topic)) => topic.questions.push(rest),

@@ -49,7 +49,7 @@ fn rao_kupper<N: Scalar>(difference: N, eta: N) -> [N; 3] {
     [a, b, (eta * 2.0).ln_expm1() + (a + b)]
 }
 
-/// The softmax of [r_A, r_B, tie + (r_A + r_B)/2], here with the mean reward taken off.
+/// The softmax of `[r_A, r_B, tie + (r_A + r_B)/2]`, here with the mean reward taken off.
 fn davidson<N: Scalar>(difference: N, tie: N) -> [N; 3] {
     [difference * 0.5, -difference * 0.5, tie]
 }
@@ -71,4 +71,37 @@ pub(super) fn grounded<N: Scalar>(difference: N, quality: N, spread: N) -> [N; 4
 fn times<N: Scalar>(parameter: N, factor: f64) -> N {
     let product = parameter * factor;
     if product.value().abs() <= LARGEST { product } else { N::constant(LARGEST.copysign(product.value())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scalar::Jet;
+    use super::*;
+
+    #[test]
+    fn the_derivatives_of_every_link_equal_finite_differences() {
+        let at = [0.8, 0.3, -0.4];
+        for kind in TieModelKind::ALL {
+            let pair = Pair { difference: 1.3, mean: -0.6 };
+            let jets = ln_scores(kind, [0, 1, 2].map(|i| Jet::parameter(i, at[i])), pair);
+            for parameter in 0..PARAMETERS {
+                let moved = |step: f64| {
+                    let mut here = at;
+                    here[parameter] += step;
+                    ln_scores(kind, here, pair)
+                };
+                let (low, here, high) = (moved(-1e-4), moved(0.0), moved(1e-4));
+                for class in 0..3 {
+                    let slope = (high[class] - low[class]) / 2e-4;
+                    let curvature = (high[class] - 2.0 * here[class] + low[class]) / 1e-8;
+                    let jet = jets[class];
+                    assert!((jet.gradient[parameter] - slope).abs() < 1e-6, "{kind:?} {parameter} {class}");
+                    assert!(
+                        (jet.hessian[parameter][parameter] - curvature).abs() < 1e-5,
+                        "{kind:?} {parameter}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -1,10 +1,13 @@
 //! Two rewards -> three probabilities: tie links with a temperature, and their fit on held-out rewards.
 
+mod fit;
 mod formulas;
 mod model;
+mod newton;
 mod parameter;
 mod scalar;
 
+pub use fit::TieFit;
 pub use model::{TieModel, TieModelKind};
 pub use parameter::{Finite, NonNegative, NotInRange, Positive};
 

@@ -21,7 +21,7 @@ pub enum TieModelKind {
     GroundedRaoKupper,
 }
 
-/// A fitted link: with D = (r_A - r_B)/T and s = (mean reward - center)/T.
+/// A fitted link: with `D = (r_A - r_B)/T` and `s = (mean reward - center)/T`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TieModel {
@@ -33,7 +33,7 @@ pub enum TieModel {
         /// Half-width of the zone of ties, in units of D.
         eta: NonNegative,
     },
-    /// softmax of [r_A/T, r_B/T, ln nu + mean/T] (Davidson, On extending the Bradley-Terry model to
+    /// softmax of `[r_A/T, r_B/T, ln nu + mean/T]` (Davidson, On extending the Bradley-Terry model to
     /// accommodate ties, 1970).
     Davidson {
         /// T, in units of the reward.
@@ -41,7 +41,7 @@ pub enum TieModel {
         /// Logarithm of the strength of the tie.
         ln_nu: Finite,
     },
-    /// softmax of [r_A/T, r_B/T, intercept + slope s], rewards centred; slope 1 is Davidson.
+    /// softmax of `[r_A/T, r_B/T, intercept + slope s]`, rewards centred; slope 1 is Davidson.
     QualityDavidson {
         /// T, in units of the reward.
         temperature: Positive,
@@ -63,8 +63,8 @@ pub enum TieModel {
         /// How the zone of ties changes with the mean reward.
         slope: Finite,
     },
-    /// With pi = exp((r - center)/T + shift) and theta = 1 + e^spread: P(A) = pi_A/(pi_A + theta pi_B + 1),
-    /// P(B) likewise, P(both bad) = 1/(1 + pi_A + pi_B), a good tie is the rest.
+    /// With `pi = exp((r - center)/T + shift)` and `theta = 1 + e^spread`: `P(A) = pi_A/(pi_A + theta pi_B + 1)`,
+    /// P(B) likewise, `P(both bad) = 1/(1 + pi_A + pi_B)`, a good tie is the rest.
     GroundedRaoKupper {
         /// T, in units of the reward.
         temperature: Positive,
@@ -146,7 +146,9 @@ impl TieModel {
         match self {
             Self::RaoKupper { eta, .. } => [beta, eta.get(), 0.0],
             Self::Davidson { ln_nu, .. } => [beta, ln_nu.get(), 0.0],
-            Self::QualityDavidson { intercept, slope, .. } => [beta, intercept.get(), (slope.get() - 1.0) * beta],
+            Self::QualityDavidson { intercept, slope, .. } => {
+                [beta, intercept.get(), (slope.get() - 1.0) * beta]
+            }
             Self::QualityRaoKupper { intercept, slope, .. } => [beta, intercept.get(), slope.get() * beta],
             Self::GroundedRaoKupper { spread, shift, .. } => [beta, spread.get(), shift.get()],
         }

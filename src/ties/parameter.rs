@@ -51,8 +51,10 @@ macro_rules! parameter {
 }
 
 parameter!(
-    /// A finite number above 0, such as a temperature.
-    Positive, "a finite number above 0", |value| value > 0.0 && value.is_finite()
+    /// A finite number above 0 whose inverse is finite too, such as a temperature.
+    Positive, "a finite number above 0, as is its inverse", |value| {
+        value > 0.0 && value.is_finite() && value.recip().is_finite()
+    }
 );
 parameter!(
     /// A finite number of at least 0, such as the width of the zone of ties.

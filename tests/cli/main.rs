@@ -5,3 +5,4 @@ mod log;
 mod audit;
 mod split;
 mod ingest;
+mod simulate;

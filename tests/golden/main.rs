@@ -1,3 +1,4 @@
 //! See each file.
 mod softmax;
 mod tfidf;
+mod ties;

@@ -8,3 +8,5 @@ mod splits;
 mod damaged_files;
 mod sources;
 mod features;
+mod simulation;
+mod ties;
