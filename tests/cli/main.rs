@@ -1,1 +1,2 @@
 //! See each file.
+mod ingest;

@@ -1,1 +1,5 @@
 //! See each file.
+mod calibrators;
+mod damaged_files;
+mod metrics;
+mod sources;
