@@ -9,7 +9,8 @@ pub(super) fn language_of(labeled: &LabeledBattle) -> String {
         return language.trim().to_lowercase();
     }
     let turns = labeled.battle.turns.iter();
-    let texts = turns.flat_map(|turn| [turn.prompt.as_str(), turn.response_a.as_str(), turn.response_b.as_str()]);
+    let texts =
+        turns.flat_map(|turn| [turn.prompt.as_str(), turn.response_a.as_str(), turn.response_b.as_str()]);
     let start: String = texts.flat_map(|text| text.chars().chain([' '])).take(MAX_CHARACTERS).collect();
     whatlang::detect(&start)
         .filter(whatlang::Info::is_reliable)

@@ -6,3 +6,8 @@ mod audit;
 mod split;
 mod ingest;
 mod simulate;
+mod blend;
+mod calibrate;
+mod ingest;
+mod score;
+mod workshop;
