@@ -5,7 +5,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{CalibrationError, CalibratorKind, position_bias};
 use crate::battle::{Probabilities, Task};
-use crate::metrics::{Columns, Groups, log_losses, mean, paired_difference};
+use crate::metrics::{
+    Columns, Groups, MIN_RELIABLE_GROUPS, log_losses, mean, paired_difference, student_quantile,
+};
 
 /// Folds that keep every group whole, for cross-fitting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +88,18 @@ impl GroupFolds {
     }
 }
 
+/// How many standard errors a gain must exceed to be worth more parameters: one (Breiman et al. 1984).
+/// With under 30 groups the error itself is a guess, and it takes what Student's t asks at 5 %.
+fn errors_worth_it(groups: &Groups) -> f64 {
+    if groups.count() < MIN_RELIABLE_GROUPS {
+        student_quantile(0.975, groups.count().saturating_sub(1) as f64)
+    } else {
+        1.0
+    }
+}
+
 /// The first candidate, from simple to complex, whose mean loss is not more than one standard error
-/// (of the paired difference, clustered by group) above that of the best (Breiman et al. 1984).
+/// (of the paired difference, clustered by group; more with under 30 groups) above that of the best.
 /// `losses` holds one loss a row for each candidate.
 #[must_use]
 pub fn simplest_within_one_standard_error(losses: &[Vec<f64>], groups: &Groups) -> usize {
@@ -96,7 +108,7 @@ pub fn simplest_within_one_standard_error(losses: &[Vec<f64>], groups: &Groups) 
     (0..best)
         .find(|candidate| {
             let behind = paired_difference(&losses[*candidate], &losses[best], groups);
-            behind.value <= behind.standard_error
+            behind.value <= errors_worth_it(groups) * behind.standard_error
         })
         .unwrap_or(best)
 }
@@ -150,7 +162,8 @@ pub(super) fn choose_calibrator(
     let of_asymmetric = losses(&asymmetric)?;
     let rival = simplest_within_one_standard_error(&of_asymmetric, &columns.groups);
     let gain = paired_difference(&of_asymmetric[rival], &of_symmetric[chosen], &columns.groups);
-    Ok(if gain.value < -gain.standard_error { asymmetric[rival] } else { symmetric[chosen] })
+    let margin = errors_worth_it(&columns.groups) * gain.standard_error;
+    Ok(if gain.value < -margin { asymmetric[rival] } else { symmetric[chosen] })
 }
 
 #[cfg(test)]
@@ -159,12 +172,15 @@ mod tests {
 
     #[test]
     fn a_gain_within_its_error_does_not_pay_for_more_parameters() {
+        let of = |n: usize, two: [f64; 2]| -> Vec<f64> { two.into_iter().cycle().take(n).collect() };
+        let chosen = |n: usize, rival: [f64; 2]| {
+            simplest_within_one_standard_error(&[of(n, [1.0, 1.0]), of(n, rival)], &Groups::of_single_rows(n))
+        };
+        assert_eq!(chosen(40, [0.0, 1.9]), 0);
+        assert_eq!(chosen(40, [0.5, 0.4]), 1);
+        // A gain of 1.5 standard errors is worth it with 40 groups and not with 10.
+        assert_eq!((chosen(40, [0.0, 1.6]), chosen(10, [0.0, 1.3])), (1, 0));
         let groups = Groups::of_single_rows(4);
-        let simple = vec![1.0, 1.0, 1.0, 1.0];
-        let noisy = vec![0.0, 1.9, 0.0, 1.9];
-        let clear = vec![0.5, 0.4, 0.5, 0.4];
-        assert_eq!(simplest_within_one_standard_error(&[simple.clone(), noisy], &groups), 0);
-        assert_eq!(simplest_within_one_standard_error(&[simple, clear], &groups), 1);
         assert_eq!(simplest_within_one_standard_error(&[], &groups), 0);
     }
 

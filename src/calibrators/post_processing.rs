@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{GroupFolds, choose_calibrator, simplest_within_one_standard_error};
 use super::{
-    BlendCandidate, CalibrationError, Calibrator, CalibratorKind, MAX_TEMPERATURE, MIN_TEMPERATURE, Temperature,
-    fit_weights,
+    BlendCandidate, CalibrationError, Calibrator, CalibratorKind, MAX_TEMPERATURE, MIN_TEMPERATURE,
+    Temperature, fit_weights,
 };
 use crate::battle::{HeldOut, Probabilities, Task};
 use crate::metrics::{Columns, LN_EPSILON, log_losses};

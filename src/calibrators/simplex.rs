@@ -1,4 +1,4 @@
-use super::newton::{Objective, solve};
+use super::newton::{LAST_DECREASE, Objective, solve};
 
 /// Minimises a convex function over weights that are positive and sum to 1, by Newton's method along
 /// that plane. The function must grow without bound towards a weight of 0 (a logarithmic penalty does).
@@ -8,14 +8,14 @@ pub(super) fn minimise_on_simplex(size: usize, evaluate: impl Fn(&[f64]) -> Obje
     for _ in 0..60 {
         let Some(step) = step_along(&here) else { break };
         let decrease: f64 = step.iter().zip(&here.gradient).map(|(s, g)| s * g).sum();
-        if decrease >= -1e-18 {
+        if decrease > -LAST_DECREASE {
             break;
         }
         // Never more than nearly all the way to the nearest weight of 0.
         let ratio = |(w, s): (&f64, &f64)| if *s < 0.0 { -0.95 * w / s } else { f64::INFINITY };
         let mut factor = weights.iter().zip(&step).map(ratio).fold(1.0, f64::min);
         let mut moved = false;
-        for _ in 0..40 {
+        for _ in 0..30 {
             let next: Vec<f64> = weights.iter().zip(&step).map(|(w, s)| w + factor * s).collect();
             let there = evaluate(&next);
             if there.value <= here.value + 1e-4 * factor * decrease {

@@ -65,7 +65,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     }
     out.finish()?;
     let mut total = Counts::default();
-    files.iter().for_each(|file| total.add(&file.counts));
+    for file in &files {
+        total.add(&file.counts);
+    }
     let summary = Summary { out: args.out.clone(), files, total };
     console.result(&summary, || table(&summary))
 }

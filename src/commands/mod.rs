@@ -7,6 +7,7 @@ pub mod check;
 mod console;
 pub mod doctor;
 pub mod ingest;
+mod judged;
 pub mod log;
 pub mod predict;
 pub mod report;

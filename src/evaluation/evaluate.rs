@@ -109,7 +109,7 @@ fn warnings(columns: &Columns<Probabilities>, provenance: &Provenance, task: Tas
     let mut warnings = Vec::new();
     match (columns.len(), columns.groups.count()) {
         (1, _) => {
-            warnings.push("one row: there is no standard error, and 0 is printed in its place".to_owned())
+            warnings.push("one row: there is no standard error, and 0 is printed in its place".to_owned());
         }
         (_, 1) => warnings.push(
             "all rows are of one group: the errors treat rows as independent and are likely far too small"

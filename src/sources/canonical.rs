@@ -186,7 +186,7 @@ pub(super) struct Canonical {
 impl Canonical {
     pub(super) fn new(table: &Table, keep_metadata: bool) -> Result<Self, SourceError> {
         let found = table.marker(VERSION_KEY).unwrap_or("none");
-        if found.parse().ok().filter(|version| (1..=VERSION).contains(version)).is_none() {
+        if !found.parse().is_ok_and(|version| (1..=VERSION).contains(&version)) {
             let (path, found) = (table.path().to_owned(), found.to_owned());
             return Err(SourceError::Version { path, found, supported: VERSION });
         }
@@ -230,7 +230,7 @@ impl Decode for Canonical {
         let prompts = list(row, prompts, counts)?;
         let turns = turns(prompts, list(row, responses_a, counts)?, list(row, responses_b, counts)?, counts);
         let system = row.cell(self.system).text().map(std::borrow::Cow::into_owned);
-        let battle = Battle { id: row_id(row, self.id)?, system, turns: turns.into() };
+        let battle = Battle { id: row_id(row, self.id)?, system, turns };
         let mut found = self.common.row(row, battle, self.label(row)?);
         found.weight = weight(row, self.weight, "weight")?;
         if let (true, cell @ Cell::Text(text)) = (self.keep_metadata, row.cell(self.metadata)) {

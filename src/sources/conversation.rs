@@ -24,8 +24,8 @@ pub(super) struct Message {
 
 /// The messages of a cell: a list of `{role, content}`, typed or as JSON text.
 pub(super) fn messages(cell: &Cell<'_>, column: &str, counts: &mut Counts) -> Result<Vec<Message>, Fault> {
-    match cell {
-        Cell::Null => Ok(Vec::new()),
+    match &cell.plain() {
+        Cell::Null | Cell::Quoted(_) => Ok(Vec::new()),
         Cell::Value(value) => of_value(value, counts).map_err(|problem| Fault::new(column, cell, problem)),
         Cell::Text(text) => {
             let (value, lone_surrogates) = json_value(text).map_err(|error| {

@@ -23,6 +23,8 @@ pub struct Counts {
     pub missing_responses: u64,
     /// A response is the empty text; kept as such, apart from a missing one.
     pub empty_responses: u64,
+    /// A response holds nothing but white space, and is not empty; kept as it is.
+    pub blank_responses: u64,
     /// A prompt is `null` or the empty text; both are the empty text.
     pub empty_prompts: u64,
     /// The lists of turns have different lengths; the shorter are filled up with missing responses.
@@ -53,12 +55,12 @@ impl Counts {
 
     /// Every count with the words that a table shows for it.
     #[must_use]
-    pub fn fields(&self) -> [(&'static str, u64); 16] {
+    pub fn fields(&self) -> [(&'static str, u64); 17] {
         let mut copy = self.clone();
         copy.fields_mut().map(|(label, count)| (label, *count))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 16] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 17] {
         [
             ("rows", &mut self.rows),
             ("battles", &mut self.battles),
@@ -67,6 +69,7 @@ impl Counts {
             ("multi-turn", &mut self.multi_turn),
             ("missing responses", &mut self.missing_responses),
             ("empty responses", &mut self.empty_responses),
+            ("blank responses", &mut self.blank_responses),
             ("empty prompts", &mut self.empty_prompts),
             ("uneven turns", &mut self.uneven_turns),
             ("no turns", &mut self.no_turns),
@@ -87,6 +90,7 @@ impl Counts {
         self.multi_turn += u64::from(turns.len() > 1);
         self.missing_responses += any(|turn| turn.response_a.is_missing() || turn.response_b.is_missing());
         self.empty_responses += any(|turn| is_empty(&turn.response_a) || is_empty(&turn.response_b));
+        self.blank_responses += any(|turn| is_blank(&turn.response_a) || is_blank(&turn.response_b));
         self.empty_prompts += any(|turn| turn.prompt.is_empty());
         let Some(label) = &row.label else {
             self.unlabelled += 1;
@@ -105,6 +109,10 @@ impl Counts {
         let identical = won && turns.iter().all(|turn| turn.response_a == turn.response_b);
         self.identical_with_winner += u64::from(identical);
     }
+}
+
+fn is_blank(response: &Response) -> bool {
+    matches!(response, Response::Text(text) if !text.is_empty() && text.trim().is_empty())
 }
 
 fn is_empty(response: &Response) -> bool {

@@ -127,10 +127,10 @@ fn are_lists(table: &Table, first_texts: &[Cell<'_>]) -> bool {
     if texts.peek().is_none() || table.column("winner_model_a").is_some() {
         return table.kind() == Kind::Csv || table.column("winner_model_a").is_some();
     }
-    texts.all(|cell| match cell {
+    texts.all(|cell| match &cell.plain() {
         Cell::Text(text) => text.trim_start().starts_with('[') && text.trim_end().ends_with(']'),
         Cell::Value(value) => value.is_array(),
-        Cell::Null => false,
+        Cell::Null | Cell::Quoted(_) => false,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Kaggle LMSYS, train and test, and the 55k release: one JSON list of turns a text.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::common::Common;
@@ -7,7 +9,9 @@ use super::error::Fault;
 use super::labels::{LabelColumns, row_id};
 use super::{Counts, Decode, SourceRow};
 use crate::battle::{Battle, Response, Turn};
-use crate::tables::{Cell, JsonFault, Row, Table, TableError, json_value, string_array};
+use crate::tables::{
+    Cell, JsonFault, Row, StringArray, Table, TableError, json_value, string_array, string_array_quoted,
+};
 
 pub(super) struct KaggleLmsys {
     id: usize,
@@ -38,7 +42,7 @@ impl Decode for KaggleLmsys {
         let [prompts, responses_a, responses_b] = self.texts;
         let prompts = list(row, prompts, counts)?;
         let turns = turns(prompts, list(row, responses_a, counts)?, list(row, responses_b, counts)?, counts);
-        let battle = Battle { id, system: None, turns: turns.into() };
+        let battle = Battle { id, system: None, turns };
         battles.push(self.common.row(row, battle, self.labels.read(row)?));
         Ok(())
     }
@@ -55,11 +59,8 @@ pub(super) fn list(
     match cell {
         Cell::Null => Ok(Vec::new()),
         Cell::Text(text) if text.trim().is_empty() => Ok(Vec::new()),
-        Cell::Text(text) => {
-            let array = string_array(text).map_err(|error| explained(name, cell, &error))?;
-            counts.lone_surrogates += array.lone_surrogates;
-            Ok(array.items)
-        }
+        Cell::Text(text) => taken(string_array(text), (name, cell), counts),
+        Cell::Quoted(text) => taken(string_array_quoted(text), (name, cell), counts),
         Cell::Value(Value::Array(items)) => items
             .iter()
             .map(|item| match item {
@@ -70,6 +71,16 @@ pub(super) fn list(
             .collect(),
         Cell::Value(_) => Err(fault("it is no list")),
     }
+}
+
+fn taken(
+    found: Result<StringArray, JsonFault>,
+    (name, cell): (&str, &Cell<'_>),
+    counts: &mut Counts,
+) -> Result<Vec<Option<String>>, Fault> {
+    let array = found.map_err(|error| explained(name, cell, &error))?;
+    counts.lone_surrogates += array.lone_surrogates;
+    Ok(array.items)
 }
 
 fn explained(name: &str, cell: &Cell<'_>, error: &JsonFault) -> Fault {
@@ -88,7 +99,7 @@ pub(super) fn turns(
     responses_a: Vec<Option<String>>,
     responses_b: Vec<Option<String>>,
     counts: &mut Counts,
-) -> Vec<Turn> {
+) -> Arc<[Turn]> {
     let lengths = [prompts.len(), responses_a.len(), responses_b.len()];
     let longest = lengths.into_iter().max().unwrap_or(0);
     counts.uneven_turns += u64::from(lengths.iter().any(|length| *length != longest));

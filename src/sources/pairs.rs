@@ -91,7 +91,7 @@ impl Decode for Pairs {
 
 /// Exchanges the sides of every second pair, told by the hash of the id.
 fn on_its_side(mut pair: SourceRow) -> SourceRow {
-    if blake3::hash(pair.battle.id.0.as_bytes()).as_bytes()[0] % 2 == 0 {
+    if blake3::hash(pair.battle.id.0.as_bytes()).as_bytes()[0].is_multiple_of(2) {
         return pair;
     }
     pair.battle = pair.battle.swapped();
@@ -125,8 +125,8 @@ fn completions(
     counts: &mut Counts,
 ) -> Result<Vec<Vec<Message>>, Fault> {
     let answer = |text: Option<String>| vec![Message { role: Role::Assistant, text }];
-    let conversations = match cell {
-        Cell::Null => vec![answer(None)],
+    let conversations = match &cell.plain() {
+        Cell::Null | Cell::Quoted(_) => vec![answer(None)],
         Cell::Text(text) => {
             let list = text.starts_with('[').then(|| json_value(text).ok()).flatten();
             match list {

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 /// How many bytes are read at once: enough rows for all threads, little beside a file.
-const BLOCK_BYTES: u64 = 4 << 20;
+const BLOCK_BYTES: usize = 4 << 20;
 
 /// Finds where records end.
 pub(super) trait Scanner {
@@ -27,18 +27,29 @@ pub(super) struct Blocks {
     file: File,
     hasher: blake3::Hasher,
     rest: Vec<u8>,
+    /// The memory of a block that is done with; fresh memory costs a page fault every 4 KiB.
+    spare: Vec<u8>,
     bytes_read: u64,
     at_end: bool,
 }
 
 impl Blocks {
     pub(super) fn new(file: File) -> Self {
-        Self { file, hasher: blake3::Hasher::new(), rest: Vec::new(), bytes_read: 0, at_end: false }
+        Self {
+            file,
+            hasher: blake3::Hasher::new(),
+            rest: Vec::new(),
+            spare: Vec::new(),
+            bytes_read: 0,
+            at_end: false,
+        }
     }
 
     /// The next records, or `None` at the end; a last record needs no line end.
     pub(super) fn next(&mut self, scanner: &mut dyn Scanner) -> io::Result<Option<Block>> {
-        let mut bytes = std::mem::take(&mut self.rest);
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        bytes.append(&mut self.rest);
         let mut ends = Vec::new();
         while ends.is_empty() && !self.at_end {
             let scanned = bytes.len();
@@ -50,7 +61,7 @@ impl Blocks {
             ends.push(bytes.len());
         }
         let Some(&end) = ends.last() else { return Ok(None) };
-        self.rest = bytes[end..].to_vec();
+        self.rest.extend_from_slice(&bytes[end..]);
         bytes.truncate(end);
         scanner.forget(end);
         Ok(Some(Block { bytes, ends, cut }))
@@ -58,12 +69,19 @@ impl Blocks {
 
     fn read_more(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
         let before = bytes.len();
-        bytes.reserve_exact(BLOCK_BYTES as usize);
-        let read = self.file.by_ref().take(BLOCK_BYTES).read_to_end(bytes)?;
-        self.at_end = (read as u64) < BLOCK_BYTES;
+        bytes.reserve(BLOCK_BYTES + 1);
+        let read = self.file.by_ref().take(BLOCK_BYTES as u64).read_to_end(bytes)?;
+        self.at_end = read < BLOCK_BYTES;
         self.bytes_read += read as u64;
         self.hasher.update(&bytes[before..]);
         Ok(())
+    }
+
+    /// Takes back the memory of a block that is done with.
+    pub(super) fn recycle(&mut self, bytes: Vec<u8>) {
+        if bytes.capacity() > self.spare.capacity() {
+            self.spare = bytes;
+        }
     }
 
     pub(super) fn bytes_read(&self) -> u64 {

@@ -9,17 +9,21 @@ pub enum Cell<'a> {
     Null,
     /// Text; every field of a CSV file is text.
     Text(Cow<'a, str>),
+    /// Text of a CSV field as it stands between its quotes, with every quote inside doubled: undoing that
+    /// would copy most of a file, and the decoder of lists reads it as it is.
+    Quoted(&'a str),
     /// A number, a truth value, a list or an object.
     Value(Value),
 }
 
-impl<'a> Cell<'a> {
+impl Cell<'_> {
     /// The cell as text, numbers as they print and lists and objects as JSON; `None` where nothing is recorded.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Null => None,
             Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Quoted(text) => Some(Cow::Owned(text.replace("\"\"", "\""))),
             Self::Value(value) => Some(Cow::Owned(value.to_string())),
         }
     }
@@ -34,10 +38,21 @@ impl<'a> Cell<'a> {
     #[must_use]
     pub fn number(&self) -> Option<f64> {
         match self {
-            Self::Null => None,
+            Self::Null | Self::Quoted(_) => None,
             Self::Text(text) => text.trim().parse().ok(),
             Self::Value(Value::Bool(value)) => Some(f64::from(u8::from(*value))),
             Self::Value(value) => value.as_f64(),
+        }
+    }
+
+    /// The same cell without `Quoted`: nothing, text or a value.
+    #[must_use]
+    pub fn plain(&self) -> Cell<'_> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Text(text) => Cell::Text(Cow::Borrowed(text)),
+            Self::Quoted(_) => self.text().map_or(Cell::Null, Cell::Text),
+            Self::Value(value) => Cell::Value(value.clone()),
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) struct JsonLinesFile {
 
 /// Lines of one block.
 pub(super) struct JsonChunk {
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     lines: Vec<(usize, usize)>,
 }
 

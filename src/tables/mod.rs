@@ -8,13 +8,16 @@ mod cell;
 mod csv;
 mod error;
 pub mod folds;
+mod guard;
 mod json_lines;
 mod json_text;
+mod kind;
 mod parquet;
 pub mod predictions;
 mod table;
 
 pub use cell::{Cell, Row};
 pub use error::TableError;
-pub use json_text::{JsonFault, StringArray, string_array, value as json_value};
-pub use table::{Chunk, Kind, Table};
+pub use json_text::{JsonFault, StringArray, string_array, string_array_quoted, value as json_value};
+pub use kind::Kind;
+pub use table::{Chunk, Table};

@@ -3,12 +3,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polars::prelude::{AnyValue, DataFrame, FileMetadata, ParquetReader, SerReader};
+use polars::prelude::{AnyValue, DataFrame, FileMetadata, ParallelStrategy, ParquetReader, SerReader};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_parquet::read::schema::parquet_to_arrow_schema;
 use polars_parquet::write::schema_to_metadata_key;
 use serde_json::{Map, Number, Value};
 
+use super::guard::guarded;
 use super::{Cell, Row, TableError};
 
 /// A Parquet file, one row group at a time.
@@ -24,13 +25,16 @@ pub(super) struct ParquetFile {
 
 impl ParquetFile {
     pub(super) fn open(path: &Path, file: File) -> Result<Self, TableError> {
+        guarded(|| Self::open_unguarded(path, file)).unwrap_or_else(|| Err(damaged(path)))
+    }
+
+    fn open_unguarded(path: &Path, file: File) -> Result<Self, TableError> {
         let broken = |problem: String| TableError::Parquet { path: path.to_owned(), problem };
         let mut reader = ParquetReader::new(file);
         let mut metadata =
             FileMetadata::clone(reader.get_metadata().map_err(|error| broken(first_line(&error)))?);
         let markers = metadata.key_value_metadata.take().unwrap_or_default();
-        let markers =
-            markers.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())));
+        let markers = markers.into_iter().filter_map(|pair| Some((pair.key, pair.value?)));
         let schema: ArrowSchema = parquet_to_arrow_schema(metadata.schema().fields())
             .into_iter()
             .map(|(name, mut field)| {
@@ -84,16 +88,24 @@ impl ParquetFile {
     }
 
     fn read(&self, before: usize, count: usize) -> Result<DataFrame, TableError> {
+        guarded(|| self.read_unguarded(before, count)).unwrap_or_else(|| Err(damaged(&self.path)))
+    }
+
+    fn read_unguarded(&self, before: usize, count: usize) -> Result<DataFrame, TableError> {
         let file = File::open(&self.path).map_err(TableError::read(&self.path))?;
         let mut reader = ParquetReader::new(file)
             .with_slice(Some((before, count)))
             .with_projection(self.projection.clone())
-            .set_rechunk(true);
+            .read_parallel(ParallelStrategy::None);
         reader.set_metadata(Arc::clone(&self.metadata));
         reader
             .finish()
             .map_err(|error| TableError::Parquet { path: self.path.clone(), problem: first_line(&error) })
     }
+}
+
+fn damaged(path: &Path) -> TableError {
+    TableError::Parquet { path: path.to_owned(), problem: "its bytes are damaged".to_owned() }
 }
 
 /// A row of a row group.

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::io::Seek;
+use std::path::Path;
 use std::sync::Arc;
 
 use polars::prelude::DataFrame;
@@ -9,19 +9,9 @@ use polars::prelude::DataFrame;
 use super::blocks::hash_of;
 use super::csv::{CsvChunk, CsvFile};
 use super::json_lines::{JsonChunk, JsonLinesFile};
+use super::kind::{Kind, kind_of};
 use super::parquet::{self, ParquetFile};
 use super::{Row, TableError};
-
-/// How a table lies in its file; told by the first bytes, never by the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Commas, double quotes, a header.
-    Csv,
-    /// One JSON object a line.
-    JsonLines,
-    /// Apache Parquet.
-    Parquet,
-}
 
 /// A table in a file, read one chunk of rows at a time.
 pub struct Table {
@@ -159,6 +149,15 @@ impl Table {
         }))
     }
 
+    /// Gives back a chunk that is done with, so that its memory is used again.
+    pub fn recycle(&mut self, chunk: Chunk) {
+        match (&mut self.content, chunk.content) {
+            (Content::Csv(csv), ChunkContent::Csv(chunk)) => csv.blocks.recycle(chunk.bytes),
+            (Content::JsonLines(lines), ChunkContent::JsonLines(chunk)) => lines.blocks.recycle(chunk.bytes),
+            _ => {}
+        }
+    }
+
     /// How much there is to read, and in which unit: bytes, or rows of Parquet.
     ///
     /// # Errors
@@ -265,35 +264,12 @@ impl Chunk {
     }
 }
 
-fn kind_of(path: &Path, file: &mut File) -> Result<Kind, TableError> {
-    let mut first = Vec::new();
-    file.take(64).read_to_end(&mut first).map_err(TableError::read(path))?;
-    let refused = |what, way_out| Err(TableError::Kind { path: PathBuf::from(path), what, way_out });
-    if first.is_empty() {
-        return Err(TableError::Empty { path: path.to_owned() });
-    }
-    if first.starts_with(b"PAR1") {
-        return Ok(Kind::Parquet);
-    }
-    if first.starts_with(b"\x1f\x8b") {
-        return refused("compressed with gzip", "unpack it with `gunzip --keep`");
-    }
-    if first.starts_with(b"PK\x03\x04") {
-        return refused("a ZIP archive (or a spreadsheet)", "unpack it with `unzip`, or save it as CSV");
-    }
-    if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
-        return refused("UTF-16 text", "convert it with `iconv -f UTF-16 -t UTF-8`");
-    }
-    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first).trim_ascii_start();
-    match text.first() {
-        Some(b'{') => Ok(Kind::JsonLines),
-        Some(b'[') => refused("one JSON array", "write one object a line with `jq -c '.[]'`"),
-        _ => Ok(Kind::Csv),
-    }
-}
-
 impl std::fmt::Debug for Table {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Table").field("path", &self.path).field("columns", &self.columns).finish()
+        formatter
+            .debug_struct("Table")
+            .field("path", &self.path)
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
     }
 }

@@ -1,3 +1,7 @@
 //! See each file.
 
 mod submissions;
+mod calibrators;
+mod damaged_files;
+mod metrics;
+mod sources;
