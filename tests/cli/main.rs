@@ -1,5 +1,6 @@
 //! See each file.
 
 mod check;
-mod log;
 mod ingest;
+mod log;
+mod report;
