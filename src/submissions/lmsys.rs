@@ -109,7 +109,7 @@ mod tests {
             assert_eq!(row.iter().sum::<i64>(), UNITS, "{p:?}");
             assert!(row.iter().all(|units| *units >= 100), "{p:?} {row:?}");
             let read = row.map(|units| format!("0.{units:08}").parse::<f64>().unwrap());
-            assert!(read[0] + read[1] + read[2] == 1.0, "{read:?}");
+            assert!((read[0] + read[1] + read[2] - 1.0).abs() < f64::MIN_POSITIVE, "{read:?}");
             for (printed, meant) in read.iter().zip(p.to_array()) {
                 assert!((printed - meant.max(1e-6)).abs() < 3e-6, "{read:?} {p:?}");
             }

@@ -11,3 +11,6 @@ mod calibrate;
 mod ingest;
 mod score;
 mod workshop;
+mod ingest;
+mod log;
+mod report;

@@ -84,7 +84,7 @@ fn changes_of_many_threads_all_arrive() {
         for thread in 0..4 {
             let path = &path;
             scope.spawn(move || {
-                (0..10).for_each(|i| append(path, entry(&format!("{thread}-{i}"), 1.0)).unwrap())
+                (0..10).for_each(|i| append(path, entry(&format!("{thread}-{i}"), 1.0)).unwrap());
             });
         }
     });
