@@ -1,12 +1,15 @@
 //! The contract of everything that learns a predictor from battles, and the light recipes.
 
+mod boosted;
 mod linear;
 mod prior;
 pub mod softmax;
+mod training;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+pub use boosted::{BoostedLearner, BoostedRecipe};
 pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
 pub use prior::PriorLearner;
 
