@@ -1,15 +1,18 @@
 //! The contract of everything that learns a predictor from battles, and the light recipes.
 
 mod fixed;
+mod boosted;
 mod linear;
 mod prior;
 mod recipe;
 pub mod softmax;
+mod training;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 pub use fixed::FixedLearner;
+pub use boosted::{BoostedLearner, BoostedRecipe};
 pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
 pub use prior::PriorLearner;
 pub use recipe::LearnerRecipe;

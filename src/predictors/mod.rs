@@ -1,6 +1,7 @@
 //! The contract of everything that turns battles into probabilities, and the trained things themselves.
 
 mod blend;
+mod boosted;
 mod fixed;
 pub mod linear;
 mod prior;
@@ -9,6 +10,7 @@ mod swap_average;
 use serde::{Deserialize, Serialize};
 
 pub use blend::{Blend, Pooling};
+pub use boosted::{Boosted, BoostedNotBuilt};
 pub use fixed::Fixed;
 pub use linear::Linear;
 pub use prior::Prior;
@@ -67,6 +69,8 @@ pub enum SavedPredictor {
     Prior(Prior),
     /// A swap-equivariant softmax regression.
     Linear(Box<Linear>),
+    /// Gradient-boosted trees.
+    Boosted(Box<Boosted>),
     /// A test double that looks predictions up by id.
     Fixed(Fixed),
     /// The mean of both orders of another predictor.
@@ -94,6 +98,7 @@ impl SavedPredictor {
         Ok(match self {
             Self::Prior(prior) => Box::new(prior),
             Self::Linear(linear) => linear,
+            Self::Boosted(boosted) => boosted.checked()?,
             Self::Fixed(fixed) => Box::new(fixed),
             Self::SwapAverage { inner } => Box::new(SwapAverage(inner.load()?)),
             Self::Blend { pooling, weights, members } => {
