@@ -61,7 +61,7 @@ train: setup $(if $(TRAIN),,$(SIMULATED)/train.csv) ## train CONFIG into models/
 submit: train ## everything: train, predict TEST, check, write submissions/RUN.csv and the report
 	@test -n "$(TEST_FILE)" || { echo "TRAIN is given without TEST: which file should be predicted? make submit TRAIN=train.csv TEST=test.csv" >&2; exit 2; }
 	$(TIEBREAK) submit --run $(RUN) $(TEST_FILE) --out submissions/$(RUN).csv
-	@echo "submission: submissions/$(RUN).csv    report: models/$(RUN)/report/index.html"
+	@echo "submission: submissions/$(RUN).csv    report: models/$(RUN)/report/report.html"
 
 report: setup ## the HTML report of RUN
 	$(TIEBREAK) report --run $(RUN)

@@ -10,6 +10,7 @@ use super::judged::{Grouping, Labels, task_of};
 use super::{BadInput, Console, OrBadInput};
 use crate::evaluation::{Baseline, Evaluation, EvaluationRequest, FORMAT_VERSION, evaluate};
 use crate::files::AtomicFile;
+use crate::run_dir::RunDir;
 use crate::reports::{Rendered, ReportContext, render};
 
 /// Arguments of `tiebreak report`.
@@ -27,7 +28,7 @@ pub struct Args {
     labels: Option<PathBuf>,
     /// A run: a name under `models/`, or a path
     #[arg(long, value_name = "NAME", conflicts_with_all = ["predictions", "labels"])]
-    run: Option<PathBuf>,
+    run: Option<String>,
     /// Other predictions of the same rows, for a paired comparison
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     baseline: Option<PathBuf>,
@@ -54,18 +55,18 @@ struct Summary {
 /// # Errors
 /// When the input is wrong or the work fails.
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
-    let folder = args.run.as_deref().map(run_folder);
-    let out = match (&args.out, &folder, &args.predictions) {
+    let directory = args.run.as_deref().map(RunDir::open).transpose().or_bad_input()?;
+    let out = match (&args.out, &directory, &args.predictions) {
         (Some(out), _, _) => out.clone(),
-        (None, Some(folder), _) => folder.join("report"),
+        (None, Some(directory), _) => directory.report_path(),
         (None, None, predictions) => {
             predictions.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).join("report")
         }
     };
     // Opened before long work starts, so that a folder that cannot be written to is known at once.
     let first = AtomicFile::create(&out.join("report.json"))?;
-    let (evaluation, context) = match &folder {
-        Some(folder) => of_run(folder)?,
+    let (evaluation, context) = match &directory {
+        Some(directory) => of_run(directory)?,
         None => of_predictions(args)?,
     };
     for warning in &evaluation.warnings {
@@ -97,6 +98,16 @@ pub(super) fn write(rendered: &Rendered, out: &Path) -> anyhow::Result<Vec<PathB
         paths.push(path);
     }
     Ok(paths)
+}
+
+/// Writes the report of a run whose other files are all there, into its own folder.
+///
+/// # Errors
+/// When a file of the run cannot be read or the report cannot be written.
+pub(super) fn write_run(directory: &RunDir) -> anyhow::Result<()> {
+    let (evaluation, context) = of_run(directory)?;
+    write(&render(&evaluation, &context)?, &directory.report_path())?;
+    Ok(())
 }
 
 fn of_predictions(args: &Args) -> anyhow::Result<(Evaluation, ReportContext)> {
@@ -136,36 +147,22 @@ fn hash(path: &Path) -> anyhow::Result<String> {
     Ok(format!("blake3 {}", hasher.finalize().to_hex()))
 }
 
-/// A name is a folder under `models/`; anything that is a folder already is itself.
-fn run_folder(run: &Path) -> PathBuf {
-    if run.is_dir() { run.to_owned() } else { Path::new("models").join(run) }
-}
-
-fn of_run(folder: &Path) -> anyhow::Result<(Evaluation, ReportContext)> {
-    let metrics = folder.join("metrics.json");
-    let text = fs::read_to_string(&metrics)
-        .with_context(|| {
-            format!("cannot read `{}`; is `{}` a finished run?", metrics.display(), folder.display())
-        })
-        .or_bad_input()?;
-    let evaluation: Evaluation = serde_json::from_str(&text)
-        .with_context(|| format!("`{}` is not an evaluation of this program", metrics.display()))
-        .or_bad_input()?;
+fn of_run(directory: &RunDir) -> anyhow::Result<(Evaluation, ReportContext)> {
+    let evaluation = directory.read_metrics().or_bad_input()?;
     if evaluation.format_version != FORMAT_VERSION {
-        let (path, version) = (metrics.display(), evaluation.format_version);
+        let (path, version) = (directory.metrics_path(), evaluation.format_version);
         let message = format!(
-            "`{path}` has format version `{version}`, this program reads `{FORMAT_VERSION}`; train again"
+            "`{}` has format version `{version}`, this program reads `{FORMAT_VERSION}`; train again",
+            path.display()
         );
         return Err(BadInput(message).into());
     }
-    let manifest = fs::read(folder.join("manifest.json")).ok();
-    let manifest: serde_json::Value =
-        manifest.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let manifest = directory.read_manifest().or_bad_input()?;
     let context = ReportContext {
-        title: folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        configuration: fs::read_to_string(folder.join("config.toml")).ok(),
-        identity: flat("", &manifest["identity"]),
-        environment: flat("", &manifest["environment"]),
+        title: directory.name(),
+        configuration: fs::read_to_string(directory.config_path()).ok(),
+        identity: flat("", &serde_json::to_value(&manifest.identity)?),
+        environment: flat("", &serde_json::to_value(&manifest.environment)?),
     };
     Ok((evaluation, context))
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{FitError, FixedLearner, Learner, LinearLearner, LinearRecipe, PriorLearner};
+use super::{BoostedLearner, BoostedRecipe, FitError, FixedLearner, Learner, LinearLearner, LinearRecipe, PriorLearner};
 
 /// Every recipe that a configuration can name, by its `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,6 +10,8 @@ pub enum LearnerRecipe {
     Prior(PriorLearner),
     /// Softmax regression on named features and terms.
     Linear(Box<LinearRecipe>),
+    /// Gradient-boosted trees on the same features.
+    Boosted(BoostedRecipe),
     /// A test double.
     Fixed(FixedLearner),
 }
@@ -21,6 +23,7 @@ impl LearnerRecipe {
         match self {
             Self::Prior(_) => "prior",
             Self::Linear(_) => "linear",
+            Self::Boosted(_) => "boosted",
             Self::Fixed(_) => "fixed",
         }
     }
@@ -33,6 +36,11 @@ impl LearnerRecipe {
         Ok(match self {
             Self::Prior(learner) => Box::new(*learner),
             Self::Linear(recipe) => Box::new(LinearLearner { recipe: *recipe.clone() }),
+            Self::Boosted(recipe) => {
+                let failed = |error: &dyn std::fmt::Display| FitError::Failed(error.to_string());
+                recipe.check().map_err(|error| failed(&error))?;
+                Box::new(BoostedLearner::new(recipe.clone()).map_err(|error| failed(&error))?)
+            }
             Self::Fixed(learner) => Box::new(learner.clone()),
         })
     }

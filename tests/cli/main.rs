@@ -1,16 +1,14 @@
-//! See each file.
+//! The real binary, one file a command.
 
-mod check;
-mod log;
 mod audit;
-mod split;
-mod ingest;
-mod simulate;
 mod blend;
 mod calibrate;
-mod ingest;
-mod score;
-mod workshop;
+mod check;
 mod ingest;
 mod log;
+mod pipeline;
 mod report;
+mod score;
+mod simulate;
+mod split;
+mod workshop;

@@ -92,7 +92,7 @@ fn from_battles_to_a_checked_submission_and_a_report() {
     for name in ["manifest.json", "config.toml", "metrics.json", "splits.csv", "oof.csv", "oof.parquet", "scores.parquet"] {
         assert!(run.join(name).is_file(), "{name}");
     }
-    assert!(fs::read_to_string(run.join("report/index.html")).unwrap().contains("<svg"));
+    assert!(fs::read_to_string(run.join("report/report.html")).unwrap().contains("<svg"));
     let metrics: serde_json::Value = serde_json::from_slice(&fs::read(run.join("metrics.json")).unwrap()).unwrap();
     for key in [
         "n", "n_groups", "log_loss", "log_loss_standard_error", "log_loss_interval", "prior_log_loss", "brier",

@@ -1,14 +1,12 @@
-//! See each file.
-mod audit;
-mod splits;
+//! What must hold for any input: symmetry, determinism, groups, and readers that never panic.
 
-mod submissions;
-mod features;
-mod splits;
+mod audit;
 mod calibrators;
 mod damaged_files;
-mod metrics;
-mod sources;
 mod features;
+mod metrics;
 mod simulation;
+mod sources;
+mod splits;
+mod submissions;
 mod ties;

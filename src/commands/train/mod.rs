@@ -21,7 +21,7 @@ use data::Prepared;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: tiebreak train --config configs/tabular.toml --train data/raw/train.csv --run first\n\n\
     Cross-validates, blends and calibrates on held-out predictions, fits the final predictors, and leaves\n\
-    everything in models/first, with a report in models/first/report/index.html.")]
+    everything in models/first, with a report in models/first/report/report.html.")]
 pub struct Args {
     /// The configuration
     #[arg(long, value_name = "FILE")]

@@ -62,9 +62,10 @@ impl Outputs<'_> {
         self.write_tables(&directory)?;
         let manifest = self.manifest(console, started)?;
         directory.write_manifest(&manifest)?;
+        commands::report::write_run(&directory)?;
         let directory = growing.finish()?;
         commands::log::append_run(&directory, &evaluation, &manifest)?;
-        let report = directory.report_path().join("index.html");
+        let report = directory.report_path().join("report.html");
         let finished = Finished { run: directory.path().display().to_string(), report, evaluation: &evaluation };
         console.result(&finished, || finished.text())
     }
