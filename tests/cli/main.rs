@@ -1,4 +1,4 @@
 //! See each file.
 mod audit;
-mod split;
 mod ingest;
+mod split;
