@@ -90,7 +90,7 @@ impl Table {
             let prior = shares.map(|share| share * ln_concentration.exp());
             self.mean(weights, |pattern| leave_one_out(pattern, prior))
         };
-        let best = golden_section(loss, -4.0, 9.0);
+        let best = golden_section(loss, -12.0, 9.0);
         shares.map(|share| share * best.exp())
     }
 

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "this is test code throughout")]
+
 use std::fs;
 use std::path::Path;
 

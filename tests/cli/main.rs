@@ -12,3 +12,5 @@ mod score;
 mod simulate;
 mod split;
 mod workshop;
+mod ingest;
+mod split;

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "this is test code throughout")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

@@ -120,7 +120,7 @@ proptest! {
         let mut turned = rows.clone();
         turned.reverse();
         turned.rotate_left(turn % rows.len());
-        let half = &rows[..rows.len() / 2 + 1];
+        let half = &rows[..=rows.len() / 2];
         let mut turned_half = half.to_vec();
         turned_half.reverse();
         let beside = |one: &[LabeledBattle], other: &[LabeledBattle]| {

@@ -46,7 +46,7 @@ fn labels(labels: &Labels) -> String {
         Some(p) if p < SIGNIFICANT => {
             format!("The side matters (p = {p:.2e}): position bias, or sides that were not drawn by chance.")
         }
-        Some(p) => format!("No sign that the side matters (p = {p:.2})."),
+        Some(p) => format!("No sign that the side matters (p = {p:.3})."),
         None => "One group: nothing can be said about the side.".to_owned(),
     };
     let mut parts = vec![
@@ -76,14 +76,17 @@ fn noise_floor(floor: &NoiseFloor) -> String {
         row("upper bound (on average not too low)", &floor.upper),
         vec!["best constant prediction of these rows".to_owned(), constant, String::new()],
     ];
+    let unanimous =
+        "\nAll of these votes agree: they may be copies of one label, and say nothing about people then.";
     format!(
         "NOISE FLOOR: how low the log loss can get, people disagreeing as they do\n{}\nOf {} votes ({} of the \
-         rows) on {} battles in {} groups: those with two or more votes.",
+         rows) on {} battles in {} groups: those with two or more votes.{}",
         table(&["log loss", "nats", "95 % interval"], rows),
         floor.votes,
         percent(floor.share_of_rows),
         floor.battles,
-        floor.n_groups
+        floor.n_groups,
+        if floor.plug_in > 0.0 { "" } else { unanimous }
     )
 }
 
@@ -211,6 +214,9 @@ fn exact_duplicates(duplicates: &Duplicates) -> String {
     let text = table(&["exact", "count"], rows);
     if battles.pairs_of_votes == 0 {
         return text;
+    }
+    if battles.agreeing == battles.pairs_of_votes {
+        return format!("{text}\nVotes on the same battle always agree: they may be copies of one label.");
     }
     let share = of(battles.agreeing, battles.pairs_of_votes);
     format!("{text}\nTwo votes on the same battle agree {share} of the time.")
