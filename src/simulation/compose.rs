@@ -2,9 +2,10 @@ use super::ArenaParameters;
 use super::contestants::Contestant;
 use super::dice::{Dice, floor};
 use super::habits::{Habits, damage};
+use super::kinds::{Kind, Language};
 use super::reward::Qualities;
 use super::tasks::{Materials, Task, Wish, any, fill_in, task_of};
-use super::texts::{Kind, Language, Texts, fill};
+use super::texts::{Texts, fill};
 
 /// An answer and what a reader sees in it.
 #[derive(Clone, Debug)]
@@ -40,6 +41,7 @@ pub(super) fn answer(
         page.farewell(dice);
     }
     let mut text = page.text;
+    text.truncate(text.trim_end().len());
     damage(&mut text, &seen, dice);
     seen.ln_length = ((text.chars().count() as f64 + 20.0) / (usual + 20.0)).ln();
     Answer { text, qualities: seen }
@@ -97,8 +99,7 @@ impl Page<'_> {
     fn greet(&mut self, seen: &Qualities, dice: &mut Dice) {
         if seen.boilerplate {
             self.sentence(any(self.voice, "hedge", dice));
-        }
-        if self.room() > 100.0 && self.about.kind != Kind::List && dice.chance(0.35) {
+        } else if self.room() > 100.0 && self.about.kind != Kind::List && dice.chance(0.35) {
             self.sentence(any(self.voice, "opening", dice));
         }
     }

@@ -1,4 +1,4 @@
-use super::texts::Kind;
+use super::kinds::Kind;
 
 /// A model that answers: how good it is, and its habits.
 #[derive(Clone, Copy, Debug)]

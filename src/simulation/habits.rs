@@ -1,8 +1,8 @@
 use super::contestants::Contestant;
 use super::dice::{Dice, floor};
+use super::kinds::{Kind, Language};
 use super::reward::Qualities;
 use super::tasks::Task;
-use super::texts::{Kind, Language};
 
 /// What a contestant makes of a prompt this time.
 pub(super) struct Habits {

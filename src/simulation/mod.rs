@@ -7,6 +7,7 @@ mod degenerate;
 mod dice;
 mod habits;
 mod kaggle;
+mod kinds;
 mod parameters;
 mod programs;
 mod reward;

@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use super::SimulationError;
 use super::dice::Dice;
+use super::kinds::Kind;
 use super::tasks::{Materials, Task, any, blank, frame};
-use super::texts::{Kind, Texts, broken};
+use super::texts::{Texts, broken};
 
 /// A small program to write: what is asked in each language, code that does it, code that does not.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +77,7 @@ pub(super) fn program_task(materials: &Materials, texts: &Texts, dice: &mut Dice
 
 #[cfg(test)]
 mod tests {
-    use super::super::texts::Language;
+    use super::super::kinds::Language;
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 use super::ArenaParameters;
+use super::kinds::Kind;
 use super::tasks::{Task, Wish};
-use super::texts::Kind;
 
 /// What a reader can see of an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 use super::dice::Dice;
+use super::kinds::Kind;
 use super::tasks::{Task, Wish, any, blank, frame};
-use super::texts::{Kind, Texts, fill};
+use super::texts::{Texts, fill};
 
 /// A question whose answer is a number, worked out; the wrong answer slips in the last step.
 pub(super) fn sum_task(texts: &Texts, dice: &mut Dice) -> Task {
@@ -40,7 +41,7 @@ impl Sum {
                 let parts = [a * (b / 10 * 10), a * (b % 10)];
                 Self { key: "sum.product", given: [a, b, 0, 0], parts, result: a * b }
             }
-            1 => Self::two_parts("sum.shop", [(2, 19), (1, 9), (2, 12), (2, 12)], dice),
+            1 => Self::two_parts("sum.shop", [(2, 19), (2, 9), (2, 12), (2, 12)], dice),
             _ => Self::two_parts("sum.travel", [(60, 180), (40, 120), (2, 7), (1, 6)], dice),
         }
     }

@@ -1,7 +1,8 @@
 use super::dice::{Dice, floor};
+use super::kinds::{Kind, Language};
 use super::programs::{Program, program_task};
 use super::sums::sum_task;
-use super::texts::{Kind, Language, Texts, fill};
+use super::texts::{Texts, fill};
 use super::translations::{Sentence, translation_task};
 
 /// How long an answer the prompt asks for.

@@ -1,7 +1,8 @@
 use super::SimulationError;
 use super::dice::Dice;
+use super::kinds::{Kind, Language};
 use super::tasks::{Materials, Task, any, blank, frame, one};
-use super::texts::{Kind, Language, Texts, broken, fill};
+use super::texts::{Texts, broken, fill};
 
 /// One sentence in every language, in the order of `Language::ALL`.
 pub(super) type Sentence = [&'static str; Language::ALL.len()];
