@@ -1,3 +1,4 @@
 //! See each file.
-mod splits;
 mod features;
+mod linear;
+mod splits;
