@@ -10,3 +10,7 @@ mod sources;
 mod splits;
 mod submissions;
 mod ties;
+//! See each file.
+mod features;
+mod linear;
+mod splits;

@@ -52,7 +52,7 @@ pub enum PenaltyRule {
 
 impl Default for PenaltyRule {
     fn default() -> Self {
-        Self::CrossValidated { folds: 5, patience: 0.5 }
+        Self::CrossValidated { folds: 5, patience: 0.25 }
     }
 }
 

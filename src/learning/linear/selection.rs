@@ -19,6 +19,18 @@ const WORSE: usize = 2;
 /// Nats of mean held-out loss below which two penalties are as good as each other.
 const NOTICEABLE: f64 = 1e-4;
 
+/// What a gain in held-out loss must exceed to count: a number of its standard errors clustered by
+/// group, and a number of those that take rows for independent.
+///
+/// On votes without a signal the second is the right one and finds out chance. The first asks whether
+/// the gain holds from prompt to prompt; with ten prompts it is too coarse to ask for more.
+type Threshold = (f64, f64);
+
+/// For a block of features to be used beside the others.
+const OF_A_BLOCK: Threshold = (0.5, 1.0);
+/// For all of them together to be used instead of the prior.
+const OF_ALL: Threshold = (0.5, 2.0);
+
 /// The search for penalties on inner folds.
 pub(super) struct Search<'a> {
     folds: Vec<Fold<'a>>,
@@ -37,7 +49,7 @@ struct Fold<'a> {
 #[derive(Clone)]
 struct Tried {
     penalties: [f64; 4],
-    /// Summed held-out loss of each group, weighted.
+    /// Held-out loss of each row, weighted.
     losses: Vec<f64>,
     /// The model of each fold: where the next fit starts.
     models: Vec<Option<FittedSoftmax>>,
@@ -73,7 +85,8 @@ impl<'a> Search<'a> {
     /// One block after the other, each along its path of penalties: first the dense features, then what
     /// the terms add to them, then the dense ones once more beside the terms.
     pub(super) fn choose(&self, patience: f64, stopped: &dyn Fn() -> bool) -> Result<Penalties, FitError> {
-        let mut best = self.tried([f64::INFINITY; 4], &vec![None; self.folds.len()]);
+        let prior = self.tried([f64::INFINITY; 4], &vec![None; self.folds.len()]);
+        let mut best = prior.clone();
         if self.folds.len() > 1 {
             for (block, path) in [(0, &DENSE[..]), (2, &DENSE), (1, &LEXICAL), (3, &LEXICAL)] {
                 best = self.along(best, block, path, (patience, stopped))?;
@@ -82,6 +95,9 @@ impl<'a> Search<'a> {
             for block in [0, 2].into_iter().filter(|_| lexical) {
                 best = self.once_more(best, block, (patience, stopped))?;
             }
+        }
+        if !self.gains(&best, &prior, OF_ALL) {
+            best = prior;
         }
         let finite = best.penalties.map(|penalty| penalty.is_finite().then_some(penalty));
         Ok(Penalties { odd: finite[0], lexical_odd: finite[1], even: finite[2], lexical_even: finite[3] })
@@ -101,11 +117,11 @@ impl<'a> Search<'a> {
             (losses, Some(solved.model))
         };
         let results: Vec<_> = self.folds.par_iter().zip(starts).map(of_fold).collect();
-        let mut losses = vec![0.0; self.n_groups];
+        let mut losses = vec![0.0; self.targets.len()];
         let mut models = Vec::with_capacity(results.len());
         for (fold, (of_rows, model)) in self.folds.iter().zip(results) {
             for (row, loss) in fold.held_out.iter().zip(of_rows) {
-                losses[self.groups[*row]] += loss;
+                losses[*row] = loss;
             }
             models.push(model);
         }
@@ -140,7 +156,7 @@ impl<'a> Search<'a> {
                 break;
             }
         }
-        Ok(self.strongest_good(tried, best, patience))
+        Ok(self.strongest_good(tried, best, (block, patience)))
     }
 
     /// The penalty of one block again, now that the others are known: stronger and weaker neighbours.
@@ -173,34 +189,57 @@ impl<'a> Search<'a> {
         }
         let best = (0..tried.len())
             .fold(0, |best, at| if sum(&tried[at].losses) < sum(&tried[best].losses) { at } else { best });
-        Ok(self.strongest_good(tried, best, patience))
+        Ok(self.strongest_good(tried, best, (block, patience)))
     }
 
-    /// The first of these, strongest first, that is within `patience` standard errors of the best.
-    fn strongest_good(&self, mut tried: Vec<Tried>, best: usize, patience: f64) -> Tried {
+    /// The first of these, strongest first, that is within `patience` standard errors of the best; the
+    /// block is left out when the best does not gain enough over that.
+    fn strongest_good(&self, mut tried: Vec<Tried>, best: usize, (block, patience): (usize, f64)) -> Tried {
         let good = (0..best).find(|at| {
-            let (mean, error) = self.difference(&tried[*at], &tried[best]);
-            mean <= patience * error
+            if tried[*at].penalties[block].is_infinite() {
+                return !self.gains(&tried[best], &tried[*at], OF_A_BLOCK);
+            }
+            let behind = self.gain(&tried[best], &tried[*at]);
+            behind.mean <= patience * behind.error_of_groups
         });
         tried.swap_remove(good.unwrap_or(best))
     }
 
-    /// The mean difference of two held-out losses, and its standard error clustered by group.
-    fn difference(&self, one: &Tried, other: &Tried) -> (f64, f64) {
-        let mut sizes = vec![0.0; self.n_groups];
-        for (group, weight) in self.groups.iter().zip(&self.weights) {
-            sizes[*group] += weight;
-        }
-        let total: f64 = sizes.iter().sum();
+    fn gains(&self, one: &Tried, over: &Tried, (of_groups, of_rows): Threshold) -> bool {
+        let gain = self.gain(one, over);
+        gain.mean > of_groups * gain.error_of_groups && gain.mean > of_rows * gain.error_of_rows
+    }
+
+    fn gain(&self, one: &Tried, over: &Tried) -> Gain {
+        let total = sum(&self.weights);
         let differences: Vec<f64> =
-            one.losses.iter().zip(&other.losses).map(|(one, other)| one - other).collect();
+            over.losses.iter().zip(&one.losses).map(|(over, one)| over - one).collect();
         let mean = sum(&differences) / total;
-        let squares: f64 =
-            differences.iter().zip(&sizes).map(|(difference, size)| (difference - size * mean).powi(2)).sum();
+        let mut of_groups = vec![0.0; self.n_groups];
+        let mut of_rows = 0.0;
+        for ((difference, weight), group) in differences.iter().zip(&self.weights).zip(&self.groups) {
+            let excess = difference - weight * mean;
+            of_groups[*group] += excess;
+            of_rows += excess * excess;
+        }
+        let squares: f64 = of_groups.iter().map(|excess| excess * excess).sum();
         let count = self.n_groups as f64;
         let correction = if self.n_groups > 1 { count / (count - 1.0) } else { 1.0 };
-        (mean, (correction * squares).sqrt() / total)
+        Gain {
+            mean,
+            error_of_groups: (correction * squares).sqrt() / total,
+            error_of_rows: of_rows.sqrt() / total,
+        }
     }
+}
+
+/// A difference of mean held-out losses, nats.
+struct Gain {
+    mean: f64,
+    /// Its standard error clustered by group.
+    error_of_groups: f64,
+    /// The same if rows were independent.
+    error_of_rows: f64,
 }
 
 fn sum(values: &[f64]) -> f64 {
