@@ -46,7 +46,7 @@ fn main() {
     }
     seconds.sort_unstable_by(f64::total_cmp);
     println!(
-        r#"{{"bench":"temperature","program":"tiebreak","rows":{ROWS},"median_seconds":{:.6},"min_seconds":{:.6},"max_seconds":{:.6},"temperature":{temperature:.9}}}"#,
+        r#"{{"bench":"temperature","program":"tiebreak","rows":{ROWS},"seconds":{:.6},"min_seconds":{:.6},"max_seconds":{:.6},"temperature":{temperature:.9}}}"#,
         seconds[RUNS / 2],
         seconds[0],
         seconds[RUNS - 1],

@@ -37,6 +37,6 @@ for _ in range(RUNS):
     seconds.append(time.perf_counter() - start)
 print(json.dumps({
     "bench": "temperature", "program": f"scikit-learn {sklearn.__version__}", "rows": ROWS,
-    "median_seconds": round(statistics.median(seconds), 6), "min_seconds": round(min(seconds), 6),
+    "seconds": round(statistics.median(seconds), 6), "min_seconds": round(min(seconds), 6),
     "max_seconds": round(max(seconds), 6), "temperature": round(float(1 / model.beta_), 9),
 }))

@@ -58,7 +58,10 @@ impl World {
                 id: BattleId(format!("{row:05}")),
                 group: GroupId(format!("g{group:04}")),
                 fold: self.folds.then_some(u32::try_from(group % 5).unwrap()),
-                prediction: vec![Probabilities::from_logits(z).unwrap(), Probabilities::from_logits(noisy).unwrap()],
+                prediction: vec![
+                    Probabilities::from_logits(z).unwrap(),
+                    Probabilities::from_logits(noisy).unwrap(),
+                ],
                 target: Target::one_hot(draw_class(truth, labels.random::<f64>())),
             }
         };
@@ -66,10 +69,11 @@ impl World {
     }
 
     fn single(self) -> HeldOut<Vec<Probabilities>> {
-        let rows = self.make().rows().iter().map(|row| Scored {
-            prediction: vec![row.prediction[0]],
-            ..row.clone()
-        });
+        let members = self.make();
+        let rows = members
+            .rows()
+            .iter()
+            .map(|row| Scored { prediction: vec![row.prediction[0]], ..row.clone() });
         HeldOut::declared(rows.collect(), "world")
     }
 }
@@ -153,7 +157,8 @@ proptest! {
 fn neither_the_order_of_rows_nor_the_number_of_threads_changes_a_bit_of_post_processing() {
     let forward = World { folds: false, ..World::calibrated(1) }.make();
     let backward = HeldOut::declared(forward.rows().iter().rev().cloned().collect(), "world");
-    let recipe = PostProcessingRecipe { calibrator: CalibratorKind::Symmetric, ..PostProcessingRecipe::default() };
+    let recipe =
+        PostProcessingRecipe { calibrator: CalibratorKind::Symmetric, ..PostProcessingRecipe::default() };
     let one = with_threads(1, || recipe.cross_fit(&forward, Task::ThreeWay)).unwrap();
     let many = with_threads(3, || recipe.cross_fit(&backward, Task::ThreeWay)).unwrap();
     assert_eq!(one.fitted, many.fitted);
@@ -171,8 +176,10 @@ fn the_targets_of_a_fold_do_not_change_what_is_done_to_it() {
         ..row.clone()
     });
     let poisoned = HeldOut::declared(poisoned.collect(), "world");
-    let recipe = PostProcessingRecipe { calibrator: CalibratorKind::Vector, ..PostProcessingRecipe::default() };
-    let (one, other) = (recipe.cross_fit(&honest, Task::ThreeWay), recipe.cross_fit(&poisoned, Task::ThreeWay));
+    let recipe =
+        PostProcessingRecipe { calibrator: CalibratorKind::Vector, ..PostProcessingRecipe::default() };
+    let (one, other) =
+        (recipe.cross_fit(&honest, Task::ThreeWay), recipe.cross_fit(&poisoned, Task::ThreeWay));
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_ne!(one.fitted, other.fitted);
     for (honest, poisoned) in one.held_out.rows().iter().zip(other.held_out.rows()) {
@@ -183,7 +190,8 @@ fn the_targets_of_a_fold_do_not_change_what_is_done_to_it() {
 #[test]
 fn calibrated_predictions_are_left_alone_and_overconfident_ones_are_not() {
     let recipe = PostProcessingRecipe::default();
-    let left = recipe.cross_fit(&World { rows: 2_000, ..World::calibrated(3) }.single(), Task::ThreeWay).unwrap();
+    let left =
+        recipe.cross_fit(&World { rows: 2_000, ..World::calibrated(3) }.single(), Task::ThreeWay).unwrap();
     assert_eq!(left.fitted.calibrator().kind(), CalibratorKind::Identity);
     assert_eq!(left.summary.verdict, "calibration buys nothing here");
     let world = World { rows: 2_000, truth: 0.4, ..World::calibrated(3) };
@@ -204,7 +212,8 @@ fn predictions_without_signal_end_near_the_prior() {
 fn with_few_groups_post_processing_is_not_significantly_worse_than_equal_weights() {
     let mut sum = 0.0;
     for seed in 0..12 {
-        let world = World { rows: 1_300, groups: 13, group_effect: 0.5, seed: 100 + seed, ..World::calibrated(0) };
+        let world =
+            World { rows: 1_300, groups: 13, group_effect: 0.5, seed: 100 + seed, ..World::calibrated(0) };
         let held_out = world.make();
         let result = PostProcessingRecipe::default().cross_fit(&held_out, Task::ThreeWay).unwrap();
         let equal = PostProcessing::nothing(2, Task::ThreeWay);
@@ -222,9 +231,13 @@ fn with_few_groups_post_processing_is_not_significantly_worse_than_equal_weights
 fn a_member_that_knows_nothing_gets_little_weight() {
     let world = World { rows: 3_000, groups: 1_000, ..World::calibrated(5) };
     let mut random = ChaCha8Rng::seed_from_u64(9);
-    let rows = world.make().rows().iter().map(|row| {
+    let members = world.make();
+    let rows = members.rows().iter().map(|row| {
         let noise = [0, 1, 2].map(|_| 4.0 * random.random::<f64>());
-        Scored { prediction: vec![row.prediction[0], Probabilities::from_logits(noise).unwrap()], ..row.clone() }
+        Scored {
+            prediction: vec![row.prediction[0], Probabilities::from_logits(noise).unwrap()],
+            ..row.clone()
+        }
     });
     let held_out = HeldOut::declared(rows.collect(), "world");
     for blend in [BlendKind::Arithmetic, BlendKind::Geometric] {
@@ -262,9 +275,10 @@ fn symmetry_is_given_up_only_for_a_bias() {
 
 #[test]
 fn stored_post_processing_is_checked_when_it_is_read() {
-    let fitted = PostProcessingRecipe { calibrator: CalibratorKind::Temperature, ..PostProcessingRecipe::default() }
-        .fit(&World::calibrated(7).make(), Task::ThreeWay)
-        .unwrap();
+    let fitted =
+        PostProcessingRecipe { calibrator: CalibratorKind::Temperature, ..PostProcessingRecipe::default() }
+            .fit(&World::calibrated(7).make(), Task::ThreeWay)
+            .unwrap();
     let json = serde_json::to_string(&fitted).unwrap();
     assert_eq!(serde_json::from_str::<PostProcessing>(&json).unwrap(), fitted);
     for (from, to) in [
@@ -285,7 +299,8 @@ fn stored_post_processing_is_checked_when_it_is_read() {
 #[test]
 fn what_cannot_be_fitted_is_refused() {
     let world = World::calibrated(8).make();
-    let isotonic = PostProcessingRecipe { calibrator: CalibratorKind::Isotonic, ..PostProcessingRecipe::default() };
+    let isotonic =
+        PostProcessingRecipe { calibrator: CalibratorKind::Isotonic, ..PostProcessingRecipe::default() };
     assert_eq!(isotonic.fit(&world, Task::ThreeWay).unwrap_err(), CalibrationError::DiagnosticOnly);
     let recipe = PostProcessingRecipe::default();
     let empty = HeldOut::declared(Vec::new(), "nothing");
@@ -293,7 +308,10 @@ fn what_cannot_be_fitted_is_refused() {
     let mut rows = world.rows().to_vec();
     rows[5].prediction.pop();
     let ragged = HeldOut::declared(rows, "ragged");
-    assert!(matches!(recipe.fit(&ragged, Task::ThreeWay), Err(CalibrationError::MemberCount { found: 1, expected: 2, .. })));
+    assert!(matches!(
+        recipe.fit(&ragged, Task::ThreeWay),
+        Err(CalibrationError::MemberCount { found: 1, expected: 2, .. })
+    ));
 }
 
 #[test]
