@@ -1,11 +1,10 @@
 //! See each file.
 
+mod blend;
+mod calibrate;
 mod check;
 mod ingest;
 mod log;
 mod report;
-mod blend;
-mod calibrate;
-mod ingest;
 mod score;
 mod workshop;
