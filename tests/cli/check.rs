@@ -1,5 +1,7 @@
 //! `tiebreak check` from the outside.
 
+#![allow(clippy::unwrap_used, reason = "a test whose input cannot be made must fail")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,6 +1,8 @@
 //! The real binary, one file a command.
 
 mod audit;
+//! See each file.
+
 mod blend;
 mod calibrate;
 mod check;
@@ -14,3 +16,4 @@ mod split;
 mod workshop;
 mod ingest;
 mod split;
+mod workshop;

@@ -1,5 +1,7 @@
 //! The doctor names every injected fault and leaves sound files alone.
 
+#![allow(clippy::unwrap_used, reason = "a test whose input cannot be made must fail")]
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tiebreak::battle::{Battle, BattleId, Probabilities, Response, Turn};
