@@ -3,7 +3,7 @@
 use crate::battle::{Battle, Probabilities, Task};
 use crate::calibrators::PostProcessing;
 use crate::manifest::Manifest;
-use crate::predictors::{Blend, PredictError, Predictor, SavedPredictor, predict_all};
+use crate::predictors::{Blend, PredictError, Predictor, predict_all};
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, RunError};
 
@@ -102,12 +102,6 @@ impl Shipped {
             task.advance(chunk.len() as u64);
         }
         Ok(result)
-    }
-
-    /// Whether every battle gets the same prediction: all members are priors.
-    #[must_use]
-    pub fn is_constant(&self) -> bool {
-        self.members.iter().all(|(_, predictor)| matches!(predictor.saved(), SavedPredictor::Prior(_)))
     }
 
     fn conform(&self, probabilities: Probabilities) -> Probabilities {

@@ -1,5 +1,6 @@
 //! `tiebreak submit`: a checked submission.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use crate::shipped::Shipped;
 use crate::sources::{self, Format, ReadOptions};
 use crate::submissions::doctor::{self, Case, Diagnosis, Reference};
 use crate::submissions::{self, DEFAULT_FLOOR, SubmissionFormat};
+use crate::tables;
 
 /// Arguments of `tiebreak submit`.
 #[derive(Debug, clap::Args)]
@@ -80,7 +82,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         sample: sample.as_deref(),
         reference: reference.as_ref(),
         swapped: Some(&swapped),
-        constant_is_meant: shipped.is_constant(),
+        constant_is_meant: is_constant(&directory)?,
     });
     if !console.is_json() {
         console.remark(&check::table(&diagnosis));
@@ -119,6 +121,15 @@ fn swapped(
     let predicted = shipped.predict(&exchanged, &crate::progress::Silent)?.probabilities;
     let rows = submissions::in_order_of(order, &with_ids(battles, predicted)).or_bad_input()?;
     Ok(format.write(&rows, args.floor).or_bad_input()?)
+}
+
+/// Whether the run learned nothing but shares: then each of its folds held one prediction out.
+fn is_constant(directory: &RunDir) -> anyhow::Result<bool> {
+    let predictions = tables::predictions::read(&directory.out_of_fold_csv_path()).or_bad_input()?;
+    let folds = tables::folds::read(&directory.splits_path()).or_bad_input()?;
+    let folds: BTreeSet<u32> = folds.into_iter().map(|row| row.fold).collect();
+    let distinct: BTreeSet<[u64; 3]> = predictions.iter().map(|(_, p)| p.ln().map(f64::to_bits)).collect();
+    Ok(distinct.len() <= folds.len() && predictions.len() > folds.len())
 }
 
 /// Without a cheap run, what is known is the shares of the classes in training.

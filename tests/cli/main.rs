@@ -1,8 +1,6 @@
 //! The real binary, one file a command.
 
 mod audit;
-//! See each file.
-
 mod blend;
 mod calibrate;
 mod check;
@@ -12,8 +10,5 @@ mod pipeline;
 mod report;
 mod score;
 mod simulate;
-mod split;
-mod workshop;
-mod ingest;
 mod split;
 mod workshop;

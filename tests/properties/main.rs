@@ -10,7 +10,3 @@ mod sources;
 mod splits;
 mod submissions;
 mod ties;
-//! See each file.
-mod features;
-mod linear;
-mod splits;
