@@ -113,8 +113,9 @@ mod tests {
             };
             if row.is_multiple_of(2) { labeled } else { labeled.swapped() }
         };
-        let rows: Vec<LabeledBattle> =
-            (0..40).map(|row| battle(row, if row.is_multiple_of(2) { Class::A } else { second(row) })).collect();
+        let rows: Vec<LabeledBattle> = (0..40)
+            .map(|row| battle(row, if row.is_multiple_of(2) { Class::A } else { second(row) }))
+            .collect();
         let scored = rows.iter().map(|labeled| Scored {
             id: labeled.battle.id.clone(),
             group: GroupId("g".to_owned()),
