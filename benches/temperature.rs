@@ -11,7 +11,7 @@ use tiebreak::calibrators::fit_temperature;
 const ROWS: u64 = 1_000_000;
 const RUNS: usize = 7;
 
-/// SplitMix64, which a few lines of NumPy repeat exactly.
+/// `SplitMix64`, which a few lines of NumPy repeat exactly.
 fn uniform(index: u64) -> f64 {
     let mut x = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -86,6 +86,7 @@ impl Isotonic {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values are tested")]
 mod tests {
     use super::*;
 

@@ -31,46 +31,66 @@ impl Temperature {
 
 /// Rows of one parallel piece: fixed, so that threads change no bit of a sum.
 const CHUNK: usize = 8192;
-/// A set this large is first fitted on every 64th row, which saves passes over all of it.
+/// A set this large is first fitted on some of its rows, which saves passes over all of them.
 const LARGE: usize = 200_000;
-const STRIDE: usize = 64;
+const STRIDES: [usize; 2] = [64, 8];
 
 /// The temperature with the least mean log loss on `predictions` (clipped at the machine epsilon) and
 /// perhaps soft `targets`; in the two-way task of A against B alone.
 ///
-/// The loss is convex in `beta = 1/T`; its slope is driven to 0 by Newton steps on `ln beta` inside a
-/// bracket. Predictions that say nothing keep the temperature 1, and so does no row at all.
+/// The loss is convex in `beta = 1/T`; its slope is driven to 0 by Halley steps (Newton's with the third
+/// derivative) on `ln beta` inside a bracket. Predictions that say nothing keep the temperature 1, and so does no row at all.
 #[must_use]
 pub fn fit_temperature(predictions: &[Probabilities], targets: &[Target], task: Task) -> Temperature {
     let rows = Rows { predictions, targets, task };
     let mut ln_beta = 0.0;
     if predictions.len() >= LARGE {
-        ln_beta = search(|beta| rows.slope(beta, STRIDE), ln_beta, 1e-4).0;
+        for stride in STRIDES {
+            ln_beta = rows.search(stride, ln_beta).0;
+        }
     }
-    let (ln_beta, at_bound) = search(|beta| rows.slope(beta, 1), ln_beta, 1e-7);
+    let (ln_beta, at_bound) = rows.search(1, ln_beta);
     Temperature { temperature: (-ln_beta).exp(), at_bound }
 }
 
-/// The first and second derivative of the summed loss by beta.
+/// A step in `ln beta` that is shorter is the last one: what is left is of the order of its cube.
+const LAST_STEP: f64 = 4e-3;
+
+/// The first three derivatives of the summed loss by beta: mean (without the part that targets add),
+/// variance and third central moment of the logits.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slope {
-    slope: f64,
+    expected: f64,
     curvature: f64,
+    skewness: f64,
 }
 
-/// Where the slope vanishes, as `ln beta`, and whether that is at the end of the range. The last Newton
-/// step is shorter than `last_step`; its error is of the order of its square.
-fn search(slope: impl Fn(f64) -> Slope, start: f64, last_step: f64) -> (f64, bool) {
+impl Slope {
+    /// Halley's step in `ln beta` to where the slope less `observed` vanishes; Newton's where that one
+    /// would turn around.
+    fn step(&self, beta: f64, observed: f64) -> f64 {
+        let value = self.expected - observed;
+        let first = beta * self.curvature;
+        let second = first + beta * beta * self.skewness;
+        let newton = -value / first;
+        let damping = 1.0 + 0.5 * newton * second / first;
+        if damping > 0.5 { newton / damping } else { newton }
+    }
+}
+
+/// Where the slope vanishes, as `ln beta`, and whether that is at the end of the range.
+fn search(slope: impl Fn(f64) -> Slope, observed: f64, start: f64) -> (f64, bool) {
     let (floor, ceiling) = (-MAX_TEMPERATURE.ln(), -MIN_TEMPERATURE.ln());
     let (mut low, mut high) = (floor, ceiling);
     let mut here = start;
     for _ in 0..100 {
         let beta = here.exp();
         let at = slope(beta);
-        if at.slope == 0.0 {
+        let falls = at.expected - observed;
+        if falls == 0.0 {
             return (here, false);
         }
-        if at.slope < 0.0 {
+        if falls < 0.0 {
             low = here;
         } else {
             high = here;
@@ -78,7 +98,7 @@ fn search(slope: impl Fn(f64) -> Slope, start: f64, last_step: f64) -> (f64, boo
         if low >= ceiling || high <= floor {
             return (here, true);
         }
-        let mut next = here - at.slope / (beta * at.curvature);
+        let mut next = here + at.step(beta, observed);
         if next.is_nan() {
             return (here, false);
         }
@@ -87,7 +107,7 @@ fn search(slope: impl Fn(f64) -> Slope, start: f64, last_step: f64) -> (f64, boo
             let end = if next <= low { low } else { high };
             next = if end <= floor || end >= ceiling { end } else { f64::midpoint(low, high) };
         }
-        if (next - here).abs() < last_step {
+        if (next - here).abs() < LAST_STEP {
             return (next, false);
         }
         here = next;
@@ -102,57 +122,94 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Summed over every `stride`-th row, in parallel over fixed chunks added in their order.
+    /// As `search`, on every `stride`-th row.
+    fn search(&self, stride: usize, start: f64) -> (f64, bool) {
+        search(|beta| self.slope(beta, stride), self.observed(stride), start)
+    }
+
+    /// Summed in parallel over fixed chunks added in their order.
     fn slope(&self, beta: f64, stride: usize) -> Slope {
-        let size = CHUNK * stride;
         let parts: Vec<Slope> = self
             .predictions
-            .par_chunks(size)
-            .zip(self.targets.par_chunks(size))
-            .map(|(predictions, targets)| {
-                let rows = predictions.iter().zip(targets).step_by(stride);
-                match self.task {
-                    Task::ThreeWay => sum(rows.map(|(p, t)| three_way(beta, *p, *t))),
-                    Task::TwoWay => sum(rows.map(|(p, t)| two_way(beta, *p, *t))),
-                }
+            .par_chunks(CHUNK * stride)
+            .map(|chunk| match self.task {
+                Task::ThreeWay => sum(chunk, stride, |p| three_way(beta, logits(*p))),
+                Task::TwoWay => sum(chunk, stride, |p| two_way(beta, logits(*p))),
             })
             .collect();
-        sum(parts.into_iter())
+        sum(&parts, 1, |part| *part)
+    }
+
+    /// The part of the slope that depends on the targets alone: the sum of `t . z`.
+    fn observed(&self, stride: usize) -> f64 {
+        let of_row = |(prediction, target): (&Probabilities, &Target)| {
+            let [a, b, tie] = logits(*prediction);
+            let [target_a, target_b, target_tie] = target.to_array();
+            match self.task {
+                Task::ThreeWay => {
+                    let largest = a.max(b).max(tie);
+                    (target_a * (a - largest) + target_b * (b - largest)) + target_tie * (tie - largest)
+                }
+                Task::TwoWay => 0.5 * (target_a - target_b) * (a - b),
+            }
+        };
+        let size = CHUNK * stride;
+        let chunks = self.predictions.par_chunks(size).zip(self.targets.par_chunks(size));
+        let parts: Vec<f64> =
+            chunks.map(|(p, t)| p.iter().zip(t).step_by(stride).map(of_row).sum()).collect();
+        parts.iter().sum()
     }
 }
 
-fn sum(rows: impl Iterator<Item = Slope>) -> Slope {
-    rows.fold(Slope::default(), |sum, row| Slope {
-        slope: sum.slope + row.slope,
-        curvature: sum.curvature + row.curvature,
-    })
-}
-
-/// With `p` the softmax of `beta z`: slope `E_p z - t . z`, curvature `Var_p z`, both on logits less
-/// their largest, so that equal logits give exactly 0.
-#[inline]
-fn three_way(beta: f64, prediction: Probabilities, target: Target) -> Slope {
-    let [a, b, tie] = prediction.ln().map(|ln| ln.max(LN_EPSILON));
-    let largest = a.max(b).max(tie);
-    let (a, b, tie) = (a - largest, b - largest, tie - largest);
-    let [target_a, target_b, target_tie] = target.to_array();
-    let (weight_a, weight_b, weight_tie) = ((beta * a).exp(), (beta * b).exp(), (beta * tie).exp());
-    let scale = ((weight_a + weight_b) + weight_tie).recip();
-    let mean = ((weight_a * a + weight_b * b) + weight_tie * tie) * scale;
-    let square = ((weight_a * a * a + weight_b * b * b) + weight_tie * tie * tie) * scale;
-    let observed = (target_a * a + target_b * b) + target_tie * tie;
-    Slope { slope: mean - observed, curvature: (square - mean * mean).max(0.0) }
+/// The sum over every `stride`-th item, added in their order.
+fn sum<T>(items: &[T], stride: usize, slope: impl Fn(&T) -> Slope) -> Slope {
+    let add = |sum: Slope, item: &T| {
+        let Slope { expected, curvature, skewness } = slope(item);
+        Slope {
+            expected: sum.expected + expected,
+            curvature: sum.curvature + curvature,
+            skewness: sum.skewness + skewness,
+        }
+    };
+    items.iter().step_by(stride).fold(Slope::default(), add)
 }
 
 #[inline]
-fn two_way(beta: f64, prediction: Probabilities, target: Target) -> Slope {
-    let [a, b, _] = prediction.ln().map(|ln| ln.max(LN_EPSILON));
+fn logits(prediction: Probabilities) -> [f64; 3] {
+    prediction.ln().map(|ln| ln.max(LN_EPSILON))
+}
+
+/// With `p` the softmax of `beta z`: the moments of `z` under `p`, on logits less their largest, so that equal
+/// logits give exactly 0. Which class is which does not matter, so the largest needs no exponential.
+#[inline]
+fn three_way(beta: f64, [a, b, tie]: [f64; 3]) -> Slope {
+    let (least, other) = (a.min(b), a.max(b));
+    let (middle, largest) = (other.min(tie), other.max(tie));
+    let (x, y) = (least - largest, middle - largest);
+    let (weight_x, weight_y) = ((beta * x).exp(), (beta * y).exp());
+    let scale = (1.0 + weight_x + weight_y).recip();
+    let (x_part, y_part) = (weight_x * x * scale, weight_y * y * scale);
+    let mean = x_part + y_part;
+    let square = x_part * x + y_part * y;
+    let cube = x_part * x * x + y_part * y * y;
+    Slope {
+        expected: mean,
+        curvature: (square - mean * mean).max(0.0),
+        skewness: cube - mean * (3.0 * square - 2.0 * mean * mean),
+    }
+}
+
+/// The logits are half the contrast either way.
+#[inline]
+fn two_way(beta: f64, [a, b, _]: [f64; 3]) -> Slope {
     let contrast = a - b;
-    let [target_a, target_b, _] = target.to_array();
     let p = (1.0 + (-beta * contrast).exp()).recip();
-    // The logits are half the contrast either way: slope and curvature by beta.
-    let difference = (p - (1.0 - p)) - (target_a - target_b);
-    Slope { slope: 0.5 * difference * contrast, curvature: p * (1.0 - p) * contrast * contrast }
+    let curvature = p * (1.0 - p) * contrast * contrast;
+    Slope {
+        expected: 0.5 * (p - (1.0 - p)) * contrast,
+        curvature,
+        skewness: (1.0 - 2.0 * p) * curvature * contrast,
+    }
 }
 
 #[cfg(test)]

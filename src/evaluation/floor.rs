@@ -89,3 +89,67 @@ fn pair_key(labeled: &LabeledBattle) -> (String, bool) {
     let (first, second) = if is_swapped { (b, a) } else { (a, b) };
     (format!("{first}{second}{}", normalised_prompt(&labeled.battle)), is_swapped)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::battle::{Battle, Class, GroupId, HeldOut, Response, Scored, Target, Turn};
+
+    /// Twenty pairs of responses with two votes each, the second vote on exchanged sides.
+    fn votes(second: impl Fn(usize) -> Class) -> (Columns<Probabilities>, Vec<LabeledBattle>) {
+        let battle = |row: usize, class: Class| {
+            let text = |side: &str| Response::Text(format!("{side} {}", row / 2));
+            let turn = Turn { prompt: "who?".to_owned(), response_a: text("x"), response_b: text("y") };
+            let battle = Battle::new(BattleId(format!("{row:02}")), None, vec![turn]).unwrap();
+            let labeled = LabeledBattle {
+                battle,
+                vote: None,
+                target: Target::one_hot(class),
+                weight: 1.0,
+                models: None,
+                session: None,
+                language: None,
+                metadata: BTreeMap::new(),
+            };
+            if row.is_multiple_of(2) { labeled } else { labeled.swapped() }
+        };
+        let rows: Vec<LabeledBattle> = (0..40)
+            .map(|row| battle(row, if row.is_multiple_of(2) { Class::A } else { second(row) }))
+            .collect();
+        let scored = rows.iter().map(|labeled| Scored {
+            id: labeled.battle.id.clone(),
+            group: GroupId("g".to_owned()),
+            fold: None,
+            prediction: Probabilities::UNIFORM,
+            target: labeled.target,
+        });
+        (Columns::new(&HeldOut::declared(scored.collect(), "rows")), rows)
+    }
+
+    #[test]
+    fn votes_that_agree_leave_no_floor_and_votes_that_differ_do_whatever_the_side() {
+        let floor = |second: fn(usize) -> Class| {
+            let (columns, rows) = votes(second);
+            let battles = rows.iter().map(|row| (&row.battle.id, row)).collect();
+            floor_of_votes(&columns, &battles).unwrap()
+        };
+        let agree = floor(|_| Class::A);
+        assert!(agree.log_loss.abs() < 1e-12 && agree.n == 40, "{agree:?}");
+        // Two votes that differ: psi(2) - psi(1) = 1.
+        assert!((floor(|_| Class::B).log_loss - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_distance_to_the_truth_is_that_of_the_rows_whose_truth_is_known() {
+        let (columns, _) = votes(|_| Class::A);
+        let p = Probabilities::new([0.5, 0.25, 0.25]).unwrap();
+        let truth = BTreeMap::from([(BattleId("00".to_owned()), p), (BattleId("elsewhere".to_owned()), p)]);
+        let distance = distance_to_truth(&columns, &truth).unwrap();
+        let entropy = 1.5 * std::f64::consts::LN_2;
+        assert_eq!(distance.n, 1);
+        assert!((distance.floor - entropy).abs() < 1e-12);
+        assert!((distance.kullback_leibler - (3.0_f64.ln() - entropy)).abs() < 1e-12);
+        assert!((distance.total_variation - 1.0 / 6.0).abs() < 1e-12);
+        assert_eq!(distance_to_truth(&columns, &BTreeMap::new()), None);
+    }
+}

@@ -31,6 +31,7 @@ pub fn accuracies(predictions: &[Probabilities], targets: &[Target]) -> Vec<f64>
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values are tested")]
 mod tests {
     use super::*;
     use crate::battle::Class;

@@ -91,6 +91,7 @@ pub fn quantile(ascending: &[f64], probability: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values are tested")]
 mod tests {
     use super::*;
 

@@ -55,6 +55,7 @@ pub fn calibration_error_debiased(bins: &Bins, predicted: &[f64], observed: &[f6
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values are tested")]
 mod tests {
     use super::*;
 

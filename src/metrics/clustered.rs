@@ -87,6 +87,7 @@ impl Estimate {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values are tested")]
 mod tests {
     use super::*;
 

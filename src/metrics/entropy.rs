@@ -51,6 +51,7 @@ pub fn entropy_of_votes(votes: [f64; 3]) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values are tested")]
 mod tests {
     use super::*;
 

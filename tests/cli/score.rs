@@ -1,5 +1,11 @@
 //! `tiebreak score`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "helpers unwrap like tests, and exact values are tested"
+)]
+
 use serde_json::Value;
 
 use crate::workshop::Workshop;
@@ -98,7 +104,7 @@ fn without_any_tie_a_is_scored_against_b() {
     workshop.write("t.csv", &format!("{header}x,1,0,0\ny,0,1,0\n"));
     let scores = workshop.run("score p.csv t.csv --json").json();
     assert_eq!(scores["task"], "two_way");
-    assert!((number(&scores, "log_loss") + (0.8_f64.ln() + 0.6_f64.ln()) / 2.0).abs() < 1e-12);
+    assert!((number(&scores, "log_loss") + f64::midpoint(0.8_f64.ln(), 0.6_f64.ln())).abs() < 1e-12);
     assert!((number(&scores, "prior_log_loss") - 2.0_f64.ln()).abs() < 1e-12);
 }
 

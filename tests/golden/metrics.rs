@@ -1,3 +1,9 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "helpers unwrap like tests, and exact values are tested"
+)]
+
 use serde::Deserialize;
 use tiebreak::battle::{Class, GroupId, Probabilities, Target};
 use tiebreak::metrics::{

@@ -1,3 +1,9 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "helpers unwrap like tests, and exact values are tested"
+)]
+
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -70,10 +76,8 @@ impl World {
 
     fn single(self) -> HeldOut<Vec<Probabilities>> {
         let members = self.make();
-        let rows = members
-            .rows()
-            .iter()
-            .map(|row| Scored { prediction: vec![row.prediction[0]], ..row.clone() });
+        let rows =
+            members.rows().iter().map(|row| Scored { prediction: vec![row.prediction[0]], ..row.clone() });
         HeldOut::declared(rows.collect(), "world")
     }
 }

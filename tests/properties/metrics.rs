@@ -1,3 +1,9 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "helpers unwrap like tests, and exact values are tested"
+)]
+
 use proptest::prelude::*;
 use tiebreak::battle::{BattleId, Class, GroupId, HeldOut, Probabilities, Scored, Target, Task};
 use tiebreak::evaluation::{Evaluation, EvaluationRequest, evaluate};
