@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, blend, calibrate, check, doctor, ingest, log, predict, report, score, setup, simulate, split, submit,
-    train,
+    audit, blend, calibrate, check, doctor, ingest, log, predict, report, score, setup, simulate, split,
+    submit, train,
 };
 
 /// Predict which of two model responses a person will prefer: P(A wins), P(B wins), P(tie).

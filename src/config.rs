@@ -31,7 +31,9 @@ pub enum ConfigError {
         message: String,
     },
     /// `--set` was given something else than `key=value`, or a key that leads nowhere.
-    #[error("`--set {argument}`: {message}; write `--set validation.folds=3` or `--set predictor.0.kind=\"linear\"`")]
+    #[error(
+        "`--set {argument}`: {message}; write `--set validation.folds=3` or `--set predictor.0.kind=\"linear\"`"
+    )]
     BadOverride {
         /// What was given.
         argument: String,
@@ -232,9 +234,11 @@ impl TryFrom<String> for FinalFit {
             ("refit", _) => Ok(Self::Refit),
             ("fold_mean", _) => Ok(Self::FoldMean),
             (_, Some(fold)) => Ok(Self::Fold(fold)),
-            ("average_weights", _) => Err("`average_weights` needs a fine-tuned predictor, and no predictor here \
+            ("average_weights", _) => {
+                Err("`average_weights` needs a fine-tuned predictor, and no predictor here \
                                            has weights that fit each other; use `refit` or `fold_mean`"
-                .to_owned()),
+                    .to_owned())
+            }
             _ => Err(format!("final.fit `{text}` is not one of `refit`, `fold_mean`, `fold:N`")),
         }
     }
@@ -325,7 +329,10 @@ impl Config {
 
 /// Sets one dotted key; a part that is a number picks an entry of a list.
 fn override_key(table: &mut toml::Table, argument: &str) -> Result<(), ConfigError> {
-    let bad = |message: &str| ConfigError::BadOverride { argument: argument.to_owned(), message: message.to_owned() };
+    let bad = |message: &str| ConfigError::BadOverride {
+        argument: argument.to_owned(),
+        message: message.to_owned(),
+    };
     let (key, value) = argument.split_once('=').ok_or_else(|| bad("it holds no `=`"))?;
     // A bare word is meant as text: `task=two_way` reads better than `task="two_way"`.
     let parsed: toml::Table = toml::from_str(&format!("value = {value}"))
@@ -339,9 +346,7 @@ fn override_key(table: &mut toml::Table, argument: &str) -> Result<(), ConfigErr
         if part.parse::<usize>().is_ok() {
             continue;
         }
-        let entry = place
-            .entry((*part).to_owned())
-            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let entry = place.entry((*part).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         let index = path.get(depth + 1).and_then(|next| next.parse::<usize>().ok());
         place = match (entry, index) {
             (toml::Value::Table(inner), None) => inner,
@@ -401,7 +406,8 @@ mod tests {
 
     #[test]
     fn predictors_of_one_kind_get_names_of_their_own() {
-        let config = parse("[[predictor]]\nkind = \"prior\"\n[[predictor]]\nkind = \"prior\"\n", &[]).unwrap();
+        let config =
+            parse("[[predictor]]\nkind = \"prior\"\n[[predictor]]\nkind = \"prior\"\n", &[]).unwrap();
         assert_eq!(config.predictor_names(), ["prior", "prior-2"]);
     }
 }

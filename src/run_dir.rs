@@ -106,7 +106,10 @@ impl RunDir {
     /// The name of the run: the last part of its path.
     #[must_use]
     pub fn name(&self) -> String {
-        let name = self.path.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
+        let name = self
+            .path
+            .file_name()
+            .map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
         name.trim_end_matches(".incomplete").to_owned()
     }
 
@@ -193,7 +196,8 @@ impl RunDir {
         (0..members)
             .map(|member| {
                 let first = self.read_json(&self.predictor_path(member, 0))?;
-                let rest = (1..).map(|fit| self.predictor_path(member, fit)).take_while(|path| path.is_file());
+                let rest =
+                    (1..).map(|fit| self.predictor_path(member, fit)).take_while(|path| path.is_file());
                 std::iter::once(Ok(first)).chain(rest.map(|path| self.read_json(&path))).collect()
             })
             .collect()
@@ -257,8 +261,8 @@ impl RunDir {
 
     fn write_json<T: Serialize>(&self, path: &Path, value: &T, pretty: bool) -> Result<(), RunError> {
         let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
-        let mut text = text
-            .map_err(|error| RunError::Damaged { path: path.to_owned(), message: error.to_string() })?;
+        let mut text =
+            text.map_err(|error| RunError::Damaged { path: path.to_owned(), message: error.to_string() })?;
         text.push('\n');
         self.write(path, text.as_bytes())
     }
@@ -389,7 +393,10 @@ impl Journal for DiskJournal {
     fn load(&self, unit: &Unit) -> Result<Option<UnitResult>, ValidationError> {
         let path = self.path(unit);
         let damaged = |what: &str| {
-            ValidationError::Journal(format!("`{}` {what}; remove it and `--resume`, or `--force`", path.display()))
+            ValidationError::Journal(format!(
+                "`{}` {what}; remove it and `--resume`, or `--force`",
+                path.display()
+            ))
         };
         let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
         let record: Record = serde_json::from_str(&text).map_err(|_| damaged("is damaged"))?;

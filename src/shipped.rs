@@ -58,7 +58,8 @@ impl Shipped {
         let mut members = Vec::with_capacity(names.len());
         for (name, fits) in names.iter().zip(saved) {
             let failed = |source| ShippedError::Member { run: run.clone(), member: name.clone(), source };
-            let mut fits = fits.into_iter().map(|fit| fit.load().map_err(failed)).collect::<Result<Vec<_>, _>>()?;
+            let mut fits =
+                fits.into_iter().map(|fit| fit.load().map_err(failed)).collect::<Result<Vec<_>, _>>()?;
             let predictor: Box<dyn Predictor> = match fits.pop() {
                 Some(only) if fits.is_empty() => only,
                 Some(last) => {
@@ -82,20 +83,23 @@ impl Shipped {
     ///
     /// # Errors
     /// `ShippedError::Member` when a member fails.
-    pub fn predict(&self, battles: &[Battle], progress: &dyn Progress) -> Result<ShippedPredictions, ShippedError> {
+    pub fn predict(
+        &self,
+        battles: &[Battle],
+        progress: &dyn Progress,
+    ) -> Result<ShippedPredictions, ShippedError> {
         let task = progress.start("prediction", Some(battles.len() as u64), "rows");
         let mut result = ShippedPredictions { probabilities: Vec::new(), members: Vec::new() };
         for chunk in battles.chunks(CHUNK) {
             let mut of_members = Vec::with_capacity(self.members.len());
             for (name, predictor) in &self.members {
-                of_members.push(predict_all(predictor.as_ref(), chunk).map_err(|source| ShippedError::Member {
-                    run: self.run.clone(),
-                    member: name.clone(),
-                    source,
+                of_members.push(predict_all(predictor.as_ref(), chunk).map_err(|source| {
+                    ShippedError::Member { run: self.run.clone(), member: name.clone(), source }
                 })?);
             }
             for row in 0..chunk.len() {
-                let raw: Vec<Probabilities> = of_members.iter().map(|member| self.conform(member[row])).collect();
+                let raw: Vec<Probabilities> =
+                    of_members.iter().map(|member| self.conform(member[row])).collect();
                 result.probabilities.push(self.post_processing.apply(&raw));
                 result.members.push(raw);
             }

@@ -77,9 +77,8 @@ fn code_of(text: &str) -> String {
 
 /// The first name of every path behind `prefix`, also in `prefix{a, b::c}`.
 fn names_behind(code: &str, prefix: &str) -> BTreeSet<String> {
-    let identifier = |text: &str| -> String {
-        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-    };
+    let identifier =
+        |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
     let mut names = BTreeSet::new();
     for (start, _) in code.match_indices(prefix) {
         let before = code[..start].chars().next_back();
@@ -135,7 +134,8 @@ fn stages_use_only_what_they_may() {
         let Some(may_use) = allowed.get(stage) else { continue };
         for used in stages_used(&name, &code) {
             let common = ["battle", "progress", "files"].contains(&used.as_str()) && stage != "battle";
-            let top = ["commands", "cli", "config", "run_dir", "manifest", "shipped"].contains(&used.as_str());
+            let top =
+                ["commands", "cli", "config", "run_dir", "manifest", "shipped"].contains(&used.as_str());
             let forbidden = stages.contains(used.as_str()) && !may_use.contains(&used.as_str()) && !common;
             if used != stage && (forbidden || top) {
                 wrong.push(format!("`src/{name}` must not use `{used}`"));
@@ -152,12 +152,16 @@ fn every_folder_is_a_known_stage_and_the_order_has_no_cycle() {
     for (name, _) in files() {
         let stage = stage_of(&name);
         let known = left.contains_key(stage)
-            || ["main", "lib", "cli", "commands", "config", "run_dir", "manifest", "shipped"].contains(&stage);
+            || ["main", "lib", "cli", "commands", "config", "run_dir", "manifest", "shipped"]
+                .contains(&stage);
         assert!(known, "`src/{name}` belongs to no stage of tests/architecture.rs");
     }
     while !left.is_empty() {
-        let free: Vec<&str> =
-            left.iter().filter(|(_, uses)| uses.iter().all(|u| !left.contains_key(u))).map(|(s, _)| *s).collect();
+        let free: Vec<&str> = left
+            .iter()
+            .filter(|(_, uses)| uses.iter().all(|u| !left.contains_key(u)))
+            .map(|(s, _)| *s)
+            .collect();
         assert!(!free.is_empty(), "these stages use each other in a circle: {:?}", left.keys());
         for stage in free {
             left.remove(stage);
@@ -185,7 +189,8 @@ fn external_crates_are_named_only_where_they_belong() {
 #[test]
 fn unsafe_code_stands_only_in_the_listed_files() {
     for (name, code) in files() {
-        let has_unsafe = code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl");
+        let has_unsafe =
+            code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl");
         assert!(!has_unsafe || UNSAFE.contains(&name.as_str()), "`src/{name}` contains unsafe code");
     }
 }

@@ -45,7 +45,15 @@ mod tests {
     fn the_offset_restores_the_shares_of_both_sides() {
         let even = Coordinates::of(Probabilities::new([0.4, 0.4, 0.2]).unwrap());
         let targets: Vec<[f64; 3]> = (0..1000)
-            .map(|row| Target::one_hot(if row < 500 { Class::A } else if row < 800 { Class::B } else { Class::Tie }))
+            .map(|row| {
+                Target::one_hot(if row < 500 {
+                    Class::A
+                } else if row < 800 {
+                    Class::B
+                } else {
+                    Class::Tie
+                })
+            })
             .map(Target::to_array)
             .collect();
         let rows = Rows { z: vec![even; 1000], targets, task: Task::ThreeWay, n_groups: 1_000_000 };

@@ -51,7 +51,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let swapped = args.swapped.as_deref().map(bytes).transpose()?;
     let test = sources::read_battles(&args.test, &ReadOptions::default(), console.progress().as_ref())
         .or_bad_input()?;
-    let reference = args.reference.as_deref().map(|name| read_reference(name, &test.rows, console)).transpose()?;
+    let reference =
+        args.reference.as_deref().map(|name| read_reference(name, &test.rows, console)).transpose()?;
     let diagnosis = doctor::check(&Case {
         submission: &submission,
         format: None,

@@ -48,9 +48,10 @@ pub fn run(_: &Args, console: &Console) -> anyhow::Result<()> {
 
 fn table(diagnosis: &Diagnosis) -> String {
     let mut text = String::new();
-    let memory = diagnosis
-        .memory_bytes
-        .map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)));
+    let memory = diagnosis.memory_bytes.map_or_else(
+        || "unknown".to_owned(),
+        |bytes| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    );
     let boosted = if diagnosis.boosted { "yes" } else { "no; `make setup` builds it" };
     let _ = writeln!(text, "tiebreak      {} ({})", diagnosis.tiebreak, diagnosis.platform);
     let _ = writeln!(text, "cores         {}, {} used", diagnosis.cores, diagnosis.threads);

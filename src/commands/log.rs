@@ -114,7 +114,11 @@ fn add(args: &Args, run: &str) -> anyhow::Result<Entry> {
 ///
 /// # Errors
 /// When the log cannot be read or written.
-pub(super) fn append_run(directory: &RunDir, evaluation: &Evaluation, manifest: &Manifest) -> anyhow::Result<()> {
+pub(super) fn append_run(
+    directory: &RunDir,
+    evaluation: &Evaluation,
+    manifest: &Manifest,
+) -> anyhow::Result<()> {
     if directory.path().parent() != Some(Path::new("models")) {
         return Ok(());
     }

@@ -4,8 +4,10 @@ pub mod audit;
 pub mod blend;
 pub mod calibrate;
 pub mod check;
+mod console;
 pub mod doctor;
 pub mod ingest;
+mod judged;
 pub mod log;
 pub mod predict;
 pub mod report;
@@ -15,8 +17,6 @@ pub mod simulate;
 pub mod split;
 pub mod submit;
 pub mod train;
-mod console;
-mod judged;
 
 use std::process::ExitCode;
 

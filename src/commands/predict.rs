@@ -67,5 +67,6 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
 
 fn write_all(file: &mut AtomicFile, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     use anyhow::Context;
-    file.write_all(bytes).with_context(|| format!("cannot write `{}`; nothing was changed there", path.display()))
+    file.write_all(bytes)
+        .with_context(|| format!("cannot write `{}`; nothing was changed there", path.display()))
 }

@@ -10,8 +10,8 @@ use super::judged::{Grouping, Labels, task_of};
 use super::{BadInput, Console, OrBadInput};
 use crate::evaluation::{Baseline, Evaluation, EvaluationRequest, FORMAT_VERSION, evaluate};
 use crate::files::AtomicFile;
-use crate::run_dir::RunDir;
 use crate::reports::{Rendered, ReportContext, render};
+use crate::run_dir::RunDir;
 
 /// Arguments of `tiebreak report`.
 #[derive(Debug, clap::Args)]

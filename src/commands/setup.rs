@@ -7,7 +7,9 @@ use crate::onnx;
 
 /// Arguments of `tiebreak setup`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tiebreak setup\n\nFetches the pinned ONNX Runtime library with pip; nothing is done when it is there.")]
+#[command(
+    after_help = "Example: tiebreak setup\n\nFetches the pinned ONNX Runtime library with pip; nothing is done when it is there."
+)]
 pub struct Args {
     /// The Python 3 whose pip fetches the library
     #[arg(long, default_value = "python3")]
@@ -27,5 +29,6 @@ struct Installed {
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let library = onnx::install_library(&args.python)?;
     let installed = Installed { library, version: onnx::PINNED_VERSION };
-    console.result(&installed, || format!("ONNX Runtime {}: {}", installed.version, installed.library.display()))
+    console
+        .result(&installed, || format!("ONNX Runtime {}: {}", installed.version, installed.library.display()))
 }

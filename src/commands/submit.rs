@@ -19,9 +19,11 @@ use crate::tables;
 
 /// Arguments of `tiebreak submit`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tiebreak submit --run first data/raw/test.csv --sample data/raw/sample_submission.csv --out \
+#[command(
+    after_help = "Example: tiebreak submit --run first data/raw/test.csv --sample data/raw/sample_submission.csv --out \
     submissions/first.csv\n\nThe form follows from the run's task: LMSYS probabilities, or WSDM winners. Nothing is \
-    written when the doctor finds an error.")]
+    written when the doctor finds an error."
+)]
 pub struct Args {
     /// The run: a name under models/, or a path
     #[arg(long)]
@@ -88,7 +90,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         console.remark(&check::table(&diagnosis));
     }
     check::verdict(&args.out, &diagnosis)?;
-    out.write_all(&bytes).with_context(|| format!("cannot write `{}`; nothing was changed there", args.out.display()))?;
+    out.write_all(&bytes)
+        .with_context(|| format!("cannot write `{}`; nothing was changed there", args.out.display()))?;
     out.commit()?;
     let submitted = Submitted { out: args.out.clone(), rows: rows.len(), diagnosis };
     console.result(&submitted, || format!("{} rows, checked: {}", submitted.rows, submitted.out.display()))

@@ -1,7 +1,7 @@
 //! The contract of everything that learns a predictor from battles, and the light recipes.
 
-mod fixed;
 mod boosted;
+mod fixed;
 mod linear;
 mod prior;
 mod recipe;
@@ -11,8 +11,8 @@ mod training;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-pub use fixed::FixedLearner;
 pub use boosted::{BoostedLearner, BoostedRecipe};
+pub use fixed::FixedLearner;
 pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
 pub use prior::PriorLearner;
 pub use recipe::LearnerRecipe;

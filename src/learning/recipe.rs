@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::{BoostedLearner, BoostedRecipe, FitError, FixedLearner, Learner, LinearLearner, LinearRecipe, PriorLearner};
+use super::{
+    BoostedLearner, BoostedRecipe, FitError, FixedLearner, Learner, LinearLearner, LinearRecipe, PriorLearner,
+};
 
 /// Every recipe that a configuration can name, by its `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,10 @@ pub const PINNED_VERSION: &str = "1.31.1";
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// No library was found.
-    #[error("no ONNX Runtime library in {}; `tiebreak setup` fetches version {PINNED_VERSION}", searched(searched_in))]
+    #[error(
+        "no ONNX Runtime library in {}; `tiebreak setup` fetches version {PINNED_VERSION}",
+        searched(searched_in)
+    )]
     Missing {
         /// Where it was looked for.
         searched_in: Vec<PathBuf>,
@@ -64,7 +67,8 @@ pub fn runtime_root() -> PathBuf {
         return root.into();
     }
     let executable = env::current_exe().ok();
-    let target = executable.as_deref().and_then(|path| path.ancestors().find(|folder| folder.ends_with("target")));
+    let target =
+        executable.as_deref().and_then(|path| path.ancestors().find(|folder| folder.ends_with("target")));
     if let Some(project) = target.and_then(Path::parent) {
         return project.join(".runtime");
     }

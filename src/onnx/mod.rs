@@ -2,4 +2,6 @@
 
 mod library;
 
-pub use library::{LibraryError, LibraryInfo, PINNED_VERSION, describe, find_library, install_library, runtime_root};
+pub use library::{
+    LibraryError, LibraryInfo, PINNED_VERSION, describe, find_library, install_library, runtime_root,
+};

@@ -17,7 +17,10 @@ impl Predictor for Fixed {
     fn predict(&self, battles: &[Battle], run: &mut dyn PredictRun) -> Result<(), PredictError> {
         for (row, battle) in battles.iter().enumerate() {
             let Some(probabilities) = self.predictions.get(&battle.id.0) else {
-                return Err(PredictError::Unusable(format!("the fixed predictor knows no battle `{}`", battle.id)));
+                return Err(PredictError::Unusable(format!(
+                    "the fixed predictor knows no battle `{}`",
+                    battle.id
+                )));
             };
             run.emit(row, *probabilities);
         }

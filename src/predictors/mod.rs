@@ -171,7 +171,10 @@ impl PredictRun for Collected<'_> {
 ///
 /// # Errors
 /// As `Predictor::predict`, and when a row came never or twice.
-pub fn predict_all(predictor: &dyn Predictor, battles: &[Battle]) -> Result<Vec<Probabilities>, PredictError> {
+pub fn predict_all(
+    predictor: &dyn Predictor,
+    battles: &[Battle],
+) -> Result<Vec<Probabilities>, PredictError> {
     let mut run = Collected::new(&Silent);
     predictor.predict(battles, &mut run)?;
     run.finish(battles.len())

@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::ValidationError;
-use crate::battle::{BattleId, Class, LabeledBattle, Probabilities, Target, Task, normalised, normalised_prompt};
+use crate::battle::{
+    BattleId, Class, LabeledBattle, Probabilities, Target, Task, normalised, normalised_prompt,
+};
 
 /// What became of the rows of one source on the way to the training set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +43,8 @@ pub fn prepare_for_task(rows: &mut Vec<LabeledBattle>, task: Task, halve_ties: b
                 return false;
             }
         }
-        let shares = if halve_ties { [a + tie / 2.0, b + tie / 2.0, 0.0] } else { [a / (a + b), b / (a + b), 0.0] };
+        let shares =
+            if halve_ties { [a + tie / 2.0, b + tie / 2.0, 0.0] } else { [a / (a + b), b / (a + b), 0.0] };
         match Target::new(shares) {
             Ok(target) => {
                 row.target = target;
@@ -87,7 +90,8 @@ pub fn replace_targets(
     labels: &[(BattleId, Probabilities)],
 ) -> Result<(), ValidationError> {
     let by_id: BTreeMap<&BattleId, &Probabilities> = labels.iter().map(|(id, p)| (id, p)).collect();
-    let missing: Vec<&LabeledBattle> = rows.iter().filter(|row| !by_id.contains_key(&row.battle.id)).collect();
+    let missing: Vec<&LabeledBattle> =
+        rows.iter().filter(|row| !by_id.contains_key(&row.battle.id)).collect();
     if let Some(first) = missing.first() {
         return Err(ValidationError::LabelsMissing {
             missing: missing.len(),
@@ -157,7 +161,10 @@ mod tests {
         let mut rows = vec![row("1", "p", ["x", "y"], Vote::A), row("2", "p", ["x", "y"], Vote::A)];
         let soft = Probabilities::new([0.5, 0.2, 0.3]).unwrap();
         let one = vec![(BattleId("1".to_owned()), soft)];
-        assert!(matches!(replace_targets(&mut rows, &one), Err(ValidationError::LabelsMissing { missing: 1, .. })));
+        assert!(matches!(
+            replace_targets(&mut rows, &one),
+            Err(ValidationError::LabelsMissing { missing: 1, .. })
+        ));
         let both = vec![(BattleId("2".to_owned()), soft), (BattleId("1".to_owned()), soft)];
         replace_targets(&mut rows, &both).unwrap();
         assert!((rows[1].target.of(Class::A) - 0.5).abs() < 1e-12);

@@ -65,7 +65,9 @@ pub fn fit_final(
         .iter()
         .enumerate()
         .flat_map(|(index, member)| {
-            seeds.iter().map(move |seed| (index, Unit { member: member.name.clone(), seed: *seed, fold: None }))
+            seeds
+                .iter()
+                .map(move |seed| (index, Unit { member: member.name.clone(), seed: *seed, fold: None }))
         })
         .collect();
     let task = context.progress.start("final fit", Some(units.len() as u64), "fits");
@@ -96,7 +98,8 @@ pub fn fit_final(
 
 /// The extra rows that a fold may learn from: none whose prompt is a near-duplicate of a held-out one.
 fn extra_of<'a>(set: &TrainingSet<'a>, fold: &Fold) -> Vec<&'a LabeledBattle> {
-    let held_out: BTreeSet<u32> = fold.held_out.iter().filter_map(|row| set.clusters.get(*row)).copied().collect();
+    let held_out: BTreeSet<u32> =
+        fold.held_out.iter().filter_map(|row| set.clusters.get(*row)).copied().collect();
     let of_extra = set.clusters.get(set.competition.len()..).unwrap_or(&[]);
     let kept = set.extra.iter().zip(of_extra).filter(|(_, cluster)| !held_out.contains(cluster));
     kept.map(|(row, _)| row).collect()
@@ -134,12 +137,13 @@ impl FoldWork<'_> {
         let predictor = fit(member, &train, self.unit, context)?;
         let unseen: Vec<Battle> =
             self.fold.held_out.iter().map(|row| self.set.competition[*row].battle.clone()).collect();
-        let predictions = predict_all(predictor.as_ref(), &unseen).map_err(|source| ValidationError::Predict {
-            member: member.name.clone(),
-            seed: self.unit.seed,
-            fold: self.unit.fold,
-            source,
-        })?;
+        let predictions =
+            predict_all(predictor.as_ref(), &unseen).map_err(|source| ValidationError::Predict {
+                member: member.name.clone(),
+                seed: self.unit.seed,
+                fold: self.unit.fold,
+                source,
+            })?;
         let rows = self.fold.held_out.iter().copied();
         Ok(UnitResult {
             predictions: rows.zip(predictions.into_iter().map(Probabilities::ln)).collect(),
@@ -173,7 +177,11 @@ fn average_seeds(
     let mut of_seeds: Vec<Vec<Vec<Probabilities>>> = vec![vec![Vec::new(); members]; set.competition.len()];
     for ((member, _, unit), result) in units.iter().zip(results) {
         for (row, ln) in &result.predictions {
-            let damaged = || ValidationError::Journal(format!("the record of {unit:?} is damaged; start afresh with `--force`"));
+            let damaged = || {
+                ValidationError::Journal(format!(
+                    "the record of {unit:?} is damaged; start afresh with `--force`"
+                ))
+            };
             let place = of_seeds.get_mut(*row).ok_or_else(damaged)?;
             let probabilities = Probabilities::from_logits(*ln).map_err(|_| damaged())?;
             place[*member].push(conform(probabilities, set.task));
@@ -182,9 +190,7 @@ fn average_seeds(
     let weights = vec![1.0 / plan.seeds.len() as f64; plan.seeds.len()];
     let rows = of_seeds.into_iter().map(|row| {
         let complete = row.iter().all(|seeds| seeds.len() == plan.seeds.len());
-        complete
-            .then(|| row.iter().map(|seeds| mean(seeds, &weights)).collect::<Option<Vec<_>>>())
-            .flatten()
+        complete.then(|| row.iter().map(|seeds| mean(seeds, &weights)).collect::<Option<Vec<_>>>()).flatten()
     });
     Ok(rows.collect())
 }

@@ -12,8 +12,8 @@ use crate::predictors::{PredictError, SavedPredictor};
 use crate::splits::Fold;
 
 pub use assembly::{
-    AssemblyCounts, keep_first_of_each, keep_first_of_each_battle, keep_first_of_each_prompt, prepare_for_task,
-    replace_targets,
+    AssemblyCounts, keep_first_of_each, keep_first_of_each_battle, keep_first_of_each_prompt,
+    prepare_for_task, replace_targets,
 };
 pub use cross::{cross_fit, fit_final};
 
@@ -21,7 +21,9 @@ pub use cross::{cross_fit, fit_final};
 #[derive(Debug, thiserror::Error)]
 pub enum ValidationError {
     /// Soft labels do not cover the rows they are meant for.
-    #[error("`{missing}` of `{rows}` rows have no soft label, the first is battle `{example}`; give every row one")]
+    #[error(
+        "`{missing}` of `{rows}` rows have no soft label, the first is battle `{example}`; give every row one"
+    )]
     LabelsMissing {
         /// Rows without a label.
         missing: usize,
@@ -146,8 +148,12 @@ pub struct CrossPredictions {
 mod bits {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(rows: &[(usize, [f64; 3])], serializer: S) -> Result<S::Ok, S::Error> {
-        let bits: Vec<(usize, [u64; 3])> = rows.iter().map(|(row, ln)| (*row, ln.map(f64::to_bits))).collect();
+    pub(super) fn serialize<S: Serializer>(
+        rows: &[(usize, [f64; 3])],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let bits: Vec<(usize, [u64; 3])> =
+            rows.iter().map(|(row, ln)| (*row, ln.map(f64::to_bits))).collect();
         bits.serialize(serializer)
     }
 

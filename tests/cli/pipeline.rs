@@ -14,7 +14,9 @@ impl Arena {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arena = Self { folder };
-        arena.run(&["simulate", "--battles", "240", "--test-battles", "40", "--seed", "3", "--out", "data"]).success();
+        arena
+            .run(&["simulate", "--battles", "240", "--test-battles", "40", "--seed", "3", "--out", "data"])
+            .success();
         arena
     }
 
@@ -59,7 +61,8 @@ fn identity_of(run: &Path) -> Vec<(String, Vec<u8>)> {
         let path = entry.unwrap().path();
         files.push((path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()));
     }
-    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
     files.push(("identity".to_owned(), manifest["identity"].to_string().into_bytes()));
     files.sort();
     files
@@ -89,21 +92,65 @@ fn from_battles_to_a_checked_submission_and_a_report() {
     arena.train("models/first", &["--train", "data/train.csv", "--truth", "data/truth.csv"]).success();
     let run = arena.path("models/first");
     assert!(!arena.path("models/first.incomplete").exists());
-    for name in ["manifest.json", "config.toml", "metrics.json", "splits.csv", "oof.csv", "oof.parquet", "scores.parquet"] {
+    for name in [
+        "manifest.json",
+        "config.toml",
+        "metrics.json",
+        "splits.csv",
+        "oof.csv",
+        "oof.parquet",
+        "scores.parquet",
+    ] {
         assert!(run.join(name).is_file(), "{name}");
     }
     assert!(fs::read_to_string(run.join("report/report.html")).unwrap().contains("<svg"));
-    let metrics: serde_json::Value = serde_json::from_slice(&fs::read(run.join("metrics.json")).unwrap()).unwrap();
+    let metrics: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("metrics.json")).unwrap()).unwrap();
     for key in [
-        "n", "n_groups", "log_loss", "log_loss_standard_error", "log_loss_interval", "prior_log_loss", "brier",
-        "accuracy", "ece_top_label", "ece_classwise", "temperature", "split", "provenance", "uncalibrated", "truth",
+        "n",
+        "n_groups",
+        "log_loss",
+        "log_loss_standard_error",
+        "log_loss_interval",
+        "prior_log_loss",
+        "brier",
+        "accuracy",
+        "ece_top_label",
+        "ece_classwise",
+        "temperature",
+        "split",
+        "provenance",
+        "uncalibrated",
+        "truth",
     ] {
         assert!(!metrics[key].is_null(), "metrics.json lacks `{key}`");
     }
     arena.run(&["predict", "--run", "first", "data/test.csv", "--out", "p.csv"]).success();
-    arena.run(&["submit", "--run", "first", "data/test.csv", "--sample", "data/sample_submission.csv", "--out", "s.csv"]).success();
+    arena
+        .run(&[
+            "submit",
+            "--run",
+            "first",
+            "data/test.csv",
+            "--sample",
+            "data/sample_submission.csv",
+            "--out",
+            "s.csv",
+        ])
+        .success();
     assert_eq!(fs::read_to_string(arena.path("s.csv")).unwrap().lines().count(), 41);
-    arena.run(&["check", "s.csv", "--test", "data/test.csv", "--sample", "data/sample_submission.csv", "--reference", "first"]).success();
+    arena
+        .run(&[
+            "check",
+            "s.csv",
+            "--test",
+            "data/test.csv",
+            "--sample",
+            "data/sample_submission.csv",
+            "--reference",
+            "first",
+        ])
+        .success();
     let score = arena.run(&["score", "models/first/oof.csv", "data/train.csv", "--json"]).success();
     let score: serde_json::Value = serde_json::from_slice(&score.get_output().stdout).unwrap();
     let (ours, theirs) = (score["log_loss"].as_f64().unwrap(), metrics["log_loss"].as_f64().unwrap());
@@ -122,7 +169,10 @@ fn neither_the_order_of_rows_nor_the_number_of_threads_changes_a_byte() {
     arena.train("models/three", &["--train", "reversed/train.csv"]).success();
     for name in ["metrics.json", "splits.csv", "oof.csv", "scores.parquet", "post_processing.json"] {
         let one = fs::read(arena.path("models/one").join(name)).unwrap();
-        assert!(one == fs::read(arena.path("models/three").join(name)).unwrap(), "`{name}` depends on the order of rows");
+        assert!(
+            one == fs::read(arena.path("models/three").join(name)).unwrap(),
+            "`{name}` depends on the order of rows"
+        );
     }
 }
 
@@ -135,7 +185,11 @@ fn a_run_aborted_at_any_record_is_resumed_to_the_same_bytes() {
         let run = format!("models/broken-{records}");
         let config = arena.smoke();
         let arguments = ["train", "--config", &config, "--run", &run, "--train", "data/train.csv"];
-        arena.command(&arguments).env("TIEBREAK_INJECT_ABORT_AFTER_RECORDS", records.to_string()).assert().failure();
+        arena
+            .command(&arguments)
+            .env("TIEBREAK_INJECT_ABORT_AFTER_RECORDS", records.to_string())
+            .assert()
+            .failure();
         assert!(!arena.path(&run).exists(), "a broken run has its final name");
         let refused = arena.run(&arguments).code(2);
         assert!(stderr_of(&refused).contains("--resume"), "{}", stderr_of(&refused));
@@ -164,7 +218,8 @@ fn an_earlier_run_is_kept_until_the_new_one_is_done() {
     let refused = arena.train("models/kept", &["--train", "data/train.csv"]).code(2);
     assert!(stderr_of(&refused).contains("--force"));
     let config = arena.smoke();
-    let arguments = ["train", "--config", &config, "--run", "models/kept", "--train", "data/train.csv", "--force"];
+    let arguments =
+        ["train", "--config", &config, "--run", "models/kept", "--train", "data/train.csv", "--force"];
     arena.command(&arguments).env("TIEBREAK_INJECT_ABORT_AFTER_RECORDS", "3").assert().failure();
     assert_eq!(identity_of(&arena.path("models/kept")), before);
     arena.command(&arguments).env("TIEBREAK_INJECT_DISK_FULL_AFTER", "3000").assert().failure();
@@ -241,8 +296,24 @@ fn wrong_arguments_and_files_are_one_message_and_exit_code_2() {
         (vec!["train", "--config", &config, "--train", "absent.csv"], "absent.csv"),
         (vec!["train", "--config", &config], "--train FILE"),
         (vec!["train", "--config", &config, "--train", "data/test.csv", "--run", "a"], "winner"),
-        (vec!["train", "--config", &config, "--train", "data/train.csv", "--folds", "folds.csv", "--run", "b"], "fold"),
-        (vec!["train", "--config", &config, "--train", "data/train.csv", "--set", "validation.folds=1"], "folds"),
+        (
+            vec![
+                "train",
+                "--config",
+                &config,
+                "--train",
+                "data/train.csv",
+                "--folds",
+                "folds.csv",
+                "--run",
+                "b",
+            ],
+            "fold",
+        ),
+        (
+            vec!["train", "--config", &config, "--train", "data/train.csv", "--set", "validation.folds=1"],
+            "folds",
+        ),
         (vec!["predict", "--run", "nothing", "data/test.csv", "--out", "p.csv"], "nothing"),
         (vec!["submit", "--run", "nothing", "data/test.csv", "--out", "s.csv"], "nothing"),
     ];
@@ -260,7 +331,11 @@ fn one_class_absent_is_trained_and_one_row_is_a_clear_error() {
     let arena = Arena::new();
     let text = fs::read_to_string(arena.path("data/train.csv")).unwrap();
     let all = records(&text);
-    let without_ties: String = all.iter().filter(|record| !record.trim_end().ends_with(",1") || record.starts_with("id,")).cloned().collect();
+    let without_ties: String = all
+        .iter()
+        .filter(|record| !record.trim_end().ends_with(",1") || record.starts_with("id,"))
+        .cloned()
+        .collect();
     fs::write(arena.path("no-ties.csv"), without_ties).unwrap();
     arena.train("models/no-ties", &["--train", "no-ties.csv"]).success();
     let metrics = fs::read_to_string(arena.path("models/no-ties/metrics.json")).unwrap();
@@ -274,12 +349,18 @@ fn one_class_absent_is_trained_and_one_row_is_a_clear_error() {
 #[test]
 fn extra_data_soft_labels_and_seeds_reach_the_run() {
     let arena = Arena::new();
-    arena.run(&["simulate", "--battles", "120", "--test-battles", "5", "--seed", "8", "--out", "extra"]).success();
+    arena
+        .run(&["simulate", "--battles", "120", "--test-battles", "5", "--seed", "8", "--out", "extra"])
+        .success();
     // The same prompts as in the competition data must leave the folds that hold them out.
     let text = fs::read_to_string(arena.path("data/train.csv")).unwrap();
     let copies: String = records(&text)[1..20].iter().map(|record| format!("9{record}")).collect();
     let extra = fs::read_to_string(arena.path("extra/train.csv")).unwrap();
-    let renamed: String = records(&extra).iter().enumerate().map(|(row, record)| if row == 0 { record.clone() } else { format!("8{record}") }).collect();
+    let renamed: String = records(&extra)
+        .iter()
+        .enumerate()
+        .map(|(row, record)| if row == 0 { record.clone() } else { format!("8{record}") })
+        .collect();
     fs::write(arena.path("extra.csv"), format!("{renamed}{copies}")).unwrap();
     let config = "seeds = [1, 2]\n[validation]\nfolds = 3\n\
                   [[data]]\npath = \"data/train.csv\"\nlabels = \"data/truth.csv\"\n\

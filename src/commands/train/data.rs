@@ -86,7 +86,8 @@ pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prep
 
 fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) -> anyhow::Result<()> {
     let options = ReadOptions { format: source.format, max_rows: source.max_rows };
-    let ingested = sources::read_labeled(&source.path, &options, console.progress().as_ref()).or_bad_input()?;
+    let ingested =
+        sources::read_labeled(&source.path, &options, console.progress().as_ref()).or_bad_input()?;
     let mut rows = ingested.rows;
     let mut counts = AssemblyCounts { read: rows.len(), ..AssemblyCounts::default() };
     // The first of repeated rows is the first by id, whatever the order of the file.
@@ -217,8 +218,14 @@ pub(super) fn identity_hash(config: &Config, prepared: &Prepared) -> anyhow::Res
 
 /// What a run was trained on, shortly: rows, distinct prompts.
 pub(super) fn describe(prepared: &Prepared) -> String {
-    let prompts: BTreeSet<String> = prepared.competition.iter().map(|row| normalised_prompt(&row.battle)).collect();
+    let prompts: BTreeSet<String> =
+        prepared.competition.iter().map(|row| normalised_prompt(&row.battle)).collect();
     let files: Vec<&str> = prepared.sources.iter().map(|source| source.file.as_str()).collect();
     let rows = prepared.competition.len();
-    format!("{rows} rows, {} prompts, {} extra rows, from {}", prompts.len(), prepared.extra.len(), files.join(", "))
+    format!(
+        "{rows} rows, {} prompts, {} extra rows, from {}",
+        prompts.len(),
+        prepared.extra.len(),
+        files.join(", ")
+    )
 }

@@ -19,9 +19,11 @@ use data::Prepared;
 
 /// Arguments of `tiebreak train`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tiebreak train --config configs/tabular.toml --train data/raw/train.csv --run first\n\n\
+#[command(
+    after_help = "Example: tiebreak train --config configs/tabular.toml --train data/raw/train.csv --run first\n\n\
     Cross-validates, blends and calibrates on held-out predictions, fits the final predictors, and leaves\n\
-    everything in models/first, with a report in models/first/report/report.html.")]
+    everything in models/first, with a report in models/first/report/report.html."
+)]
 pub struct Args {
     /// The configuration
     #[arg(long, value_name = "FILE")]
@@ -83,10 +85,18 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let held_out = held_out(&prepared, &cross);
     let post = config.post_processing.cross_fit(&held_out, config.task)?;
     let shipped = match config.final_fit.fit {
-        FinalFit::Refit => validation::fit_final(prepared.set(), &members, &config.seeds, &context, &journal)?,
+        FinalFit::Refit => {
+            validation::fit_final(prepared.set(), &members, &config.seeds, &context, &journal)?
+        }
         fit => fits_of_folds(fit, &prepared, &cross)?,
     };
-    let outputs = outputs::Outputs { config: &config, prepared: &prepared, cross: &cross, held_out: &held_out, post: &post };
+    let outputs = outputs::Outputs {
+        config: &config,
+        prepared: &prepared,
+        cross: &cross,
+        held_out: &held_out,
+        post: &post,
+    };
     outputs.write(growing, &shipped, args, (console, started))
 }
 

@@ -66,7 +66,8 @@ impl Outputs<'_> {
         let directory = growing.finish()?;
         commands::log::append_run(&directory, &evaluation, &manifest)?;
         let report = directory.report_path().join("report.html");
-        let finished = Finished { run: directory.path().display().to_string(), report, evaluation: &evaluation };
+        let finished =
+            Finished { run: directory.path().display().to_string(), report, evaluation: &evaluation };
         console.result(&finished, || finished.text())
     }
 
@@ -99,7 +100,8 @@ impl Outputs<'_> {
         let predictions: Vec<(BattleId, Probabilities)> =
             self.post.held_out.rows().iter().map(|row| (row.id.clone(), row.prediction)).collect();
         directory.write(&directory.out_of_fold_csv_path(), &tables::predictions::to_csv(&predictions))?;
-        directory.write(&directory.out_of_fold_parquet_path(), &tables::predictions::to_parquet(&predictions)?)?;
+        directory
+            .write(&directory.out_of_fold_parquet_path(), &tables::predictions::to_parquet(&predictions)?)?;
         let ids: Vec<BattleId> = self.held_out.rows().iter().map(|row| row.id.clone()).collect();
         let members: Vec<Vec<Probabilities>> =
             self.held_out.rows().iter().map(|row| row.prediction.clone()).collect();

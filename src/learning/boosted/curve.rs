@@ -28,7 +28,8 @@ impl Curve {
     /// The least number of rounds whose loss is within `patience` standard errors of the best.
     pub(super) fn choose(&self, patience: f64) -> usize {
         let total = |round: usize| self.rounds[round].iter().sum::<f64>();
-        let best = (0..self.rounds.len()).fold(0, |best, round| if total(round) < total(best) { round } else { best });
+        let best = (0..self.rounds.len())
+            .fold(0, |best, round| if total(round) < total(best) { round } else { best });
         let good = (0..best).find(|round| {
             let (mean, error) = clustered_difference(&self.rounds[*round], &self.rounds[best], &self.sizes);
             mean <= patience * error

@@ -70,7 +70,13 @@ pub(super) fn fit(
     let features = FeatureSet::new(&recipe.groups);
     let battles: Vec<&Battle> = training.rows.iter().map(|row| &row.battle).collect();
     let schema_hash = features.schema_hash();
-    let prior = |tie: f64| Boosted { features: features.clone(), schema_hash: schema_hash.clone(), tie, rounds: 0, models: Vec::new() };
+    let prior = |tie: f64| Boosted {
+        features: features.clone(),
+        schema_hash: schema_hash.clone(),
+        tie,
+        rounds: 0,
+        models: Vec::new(),
+    };
     let weights = normalised(&training.weights)?;
     let tie = tie_logit(&weights, &training);
     let rows = features.extract_for_trees(&battles);
@@ -106,7 +112,16 @@ impl<'a> Grower<'a> {
         let labels = vec![0.0; 2 * rows.values().nrows()];
         let bins = Dataset::from_slice(&cells, &labels, columns, true).map_err(|error| failed(&error))?;
         let targets = training.targets.rows().into_iter().map(|row| [row[0], row[1], row[2]]).collect();
-        Ok(Self { cells, columns, labels, bins, training, targets, parameters: parameters(recipe, context), context })
+        Ok(Self {
+            cells,
+            columns,
+            labels,
+            bins,
+            training,
+            targets,
+            parameters: parameters(recipe, context),
+            context,
+        })
     }
 
     /// The number of rounds that the inner folds speak for.
@@ -145,13 +160,19 @@ impl<'a> Grower<'a> {
     /// Grows trees. Held-out rows lie in the data with slopes of zero: they change no tree, and their
     /// loss is known after every round.
     fn grow(&self, plan: &Plan<'_>) -> Result<Grown, FitError> {
-        let dataset =
-            Dataset::from_slice_with_reference(&self.cells, &self.labels, self.columns, true, Some(&self.bins))
-                .map_err(|error| failed(&error))?;
+        let dataset = Dataset::from_slice_with_reference(
+            &self.cells,
+            &self.labels,
+            self.columns,
+            true,
+            Some(&self.bins),
+        )
+        .map_err(|error| failed(&error))?;
         let tie = tie_logit(plan.weights, self.training);
         let mut parameters = self.parameters.clone();
         parameters["num_iterations"] = json!(plan.rounds);
-        let mut watch = Watch { plan, tie, targets: &self.targets, curve: Vec::new(), least: f64::INFINITY, idle: 0 };
+        let mut watch =
+            Watch { plan, tie, targets: &self.targets, curve: Vec::new(), least: f64::INFINITY, idle: 0 };
         let mut stopped = false;
         let booster = Booster::train_with_custom_objective(dataset, &parameters, |sums, _, first, second| {
             stopped |= self.context.stop.load(Ordering::Relaxed);
@@ -236,7 +257,8 @@ fn normalised(weights: &[f64]) -> Result<Vec<f64>, FitError> {
 /// The logit of a tie against a side, from the weighted targets (which are smoothed already).
 fn tie_logit(weights: &[f64], training: &Training<'_>) -> f64 {
     let total: f64 = weights.iter().sum();
-    let ties: f64 = weights.iter().zip(training.targets.column(2)).map(|(weight, share)| weight * share).sum();
+    let ties: f64 =
+        weights.iter().zip(training.targets.column(2)).map(|(weight, share)| weight * share).sum();
     let share = ties / total;
     (2.0 * share / (1.0 - share)).ln()
 }

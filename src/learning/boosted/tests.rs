@@ -3,7 +3,10 @@ use super::*;
 #[test]
 fn values_outside_their_range_are_named() {
     let recipe = BoostedRecipe { leaves: 1, ..BoostedRecipe::default() };
-    assert_eq!(recipe.check().unwrap_err().to_string(), "`leaves = 1` of the boosted predictor must be at least 2");
+    assert_eq!(
+        recipe.check().unwrap_err().to_string(),
+        "`leaves = 1` of the boosted predictor must be at least 2"
+    );
     let recipe = BoostedRecipe { row_share: f64::NAN, ..BoostedRecipe::default() };
     assert!(recipe.check().unwrap_err().to_string().contains("row_share = NaN"));
     assert!(BoostedRecipe::default().check().is_ok());
@@ -42,11 +45,18 @@ mod built {
             let noise = number * 31 % 4 == 0;
             let class = match (number * 65_537 % 5 == 0, signal && !noise, a > b) {
                 (true, _, _) => Class::Tie,
-                (_, true, longer) => if longer { Class::A } else { Class::B },
+                (_, true, longer) => {
+                    if longer {
+                        Class::A
+                    } else {
+                        Class::B
+                    }
+                }
                 _ => Class::ALL[number * 48_271 % 1_009 % 2],
             };
             let text = |words: usize| Response::Text("word and more. ".repeat(words + 1));
-            let turn = Turn { prompt: format!("prompt {}", number / 3), response_a: text(a), response_b: text(b) };
+            let turn =
+                Turn { prompt: format!("prompt {}", number / 3), response_a: text(a), response_b: text(b) };
             LabeledBattle {
                 battle: Battle::new(BattleId(format!("{number:05}")), None, vec![turn]).unwrap(),
                 vote: None,
