@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
 WORK = ROOT / "target" / "bench"
 THREADS = "2"
+TOLERANCE = "1e-4"
 
 
 def bench_programs():
@@ -32,7 +33,7 @@ def bench_programs():
 
 
 def run(command):
-    """One process: its last line as JSON, with wall seconds and peak bytes of the process."""
+    """One process: every line of its output as JSON, with wall seconds and peak bytes of the process."""
     environment = dict(os.environ)
     for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
         environment[name] = THREADS
@@ -44,8 +45,8 @@ def run(command):
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"{command} ended with {process.returncode}")
-    result = json.loads(output.strip().splitlines()[-1])
-    return result | {"wall_seconds": wall, "peak_bytes": usage.ru_maxrss * 1024}
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return [line | {"wall_seconds": wall, "process_peak_bytes": usage.ru_maxrss * 1024} for line in lines]
 
 
 def alternate(commands, rounds):
@@ -53,7 +54,7 @@ def alternate(commands, rounds):
     results = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
-            results[name].append(run(command))
+            results[name].append(run(command)[0])
             print(f"  {name}: {results[name][-1]}", file=sys.stderr)
     return results
 
@@ -84,7 +85,7 @@ def reading(programs, rounds):
         "polars": [sys.executable, PEERS / "read_polars.py", file],
     }, rounds)
     assert len({result["rows"] for runs in results.values() for result in runs}) == 1, "the readers disagree on the rows"
-    peak = {name: statistics.median(result["peak_bytes"] for result in runs) / size for name, runs in results.items()}
+    peak = {name: statistics.median(result["process_peak_bytes"] for result in runs) / size for name, runs in results.items()}
     case = f"reading {results['tiebreak'][0]['rows']} rows, {size / 1e6:.0f} MB, whole process"
     return [
         row(case, "pandas + json", results["tiebreak"], results["pandas"], "wall_seconds",
@@ -95,33 +96,33 @@ def reading(programs, rounds):
 
 
 def softmax(programs, rounds):
+    """Both sides stop at the same tolerance; the peer's code judges our weights in double precision too."""
+    folder = WORK / "softmax"
     rows = []
-    for case in ("dense", "sparse"):
-        folder = WORK / f"softmax-{case}"
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([programs["solvers"], "make", case, str(folder)], check=True, stdout=subprocess.DEVNULL)
-        results = alternate({
-            "tiebreak": [programs["solvers"], "run", case, folder],
-            "scikit-learn": [sys.executable, PEERS / "softmax_sklearn.py", case, folder],
-        }, rounds)
-        ours, theirs = results["tiebreak"][0], results["scikit-learn"][0]
-        remark = (f"objective {ours['objective']:.7f} against {theirs['objective']:.7f}, "
-                  f"largest gradient {ours['gradient']:.1e} against {theirs['gradient']:.1e}")
-        rows.append(row(f"softmax regression, {case}: {ours['shape']}", "scikit-learn lbfgs", results["tiebreak"],
-                        results["scikit-learn"], remark=remark))
+    for case, shape in (("dense", "100,000 x 400 correlated columns"), ("sparse", "50,000 x 60,000 TF-IDF")):
+        ours = [programs["solvers"], folder, case]
+        theirs = [sys.executable, PEERS / "softmax_sklearn.py", folder, case, "--tolerance", TOLERANCE]
+        results = {"tiebreak": [], "scikit-learn": []}
+        for _ in range(rounds):
+            # The solver prints one line for each tolerance, the first of them is the one compared.
+            results["tiebreak"].append(next(line for line in run(ours) if f"{line['tolerance']:.0e}" == f"{float(TOLERANCE):.0e}"))
+            results["scikit-learn"].append(run(theirs)[0])
+            print(f"  {case}: {results['tiebreak'][-1]} {results['scikit-learn'][-1]}", file=sys.stderr)
+        judged = [line for line in run([*theirs, "--judge", "--no-fit"]) if line.get("case") == case][-1]
+        peer = results["scikit-learn"][-1]
+        remark = (f"objective {judged['objective']:.7f} against {peer['objective']:.7f}, "
+                  f"largest gradient {judged['gradient']:.1e} against {peer['gradient']:.1e}")
+        rows.append(row(f"softmax regression, {shape}", "scikit-learn lbfgs", results["tiebreak"], results["scikit-learn"], remark=remark))
     return rows
 
 
 def temperature(programs, rounds):
-    folder = WORK / "temperature"
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([programs["temperature"], "make", str(folder)], check=True, stdout=subprocess.DEVNULL)
     results = alternate({
-        "tiebreak": [programs["temperature"], "run", folder],
-        "scikit-learn": [sys.executable, PEERS / "temperature_sklearn.py", folder],
+        "tiebreak": [programs["temperature"]],
+        "scikit-learn": [sys.executable, PEERS / "temperature_sklearn.py"],
     }, rounds)
     ours, theirs = results["tiebreak"][0], results["scikit-learn"][0]
-    remark = f"temperature {ours['temperature']:.6f} against {theirs['temperature']:.6f}"
+    remark = f"temperature {ours['temperature']:.7f} against {theirs['temperature']:.7f}"
     return [row("temperature on 1,000,000 probabilities", "scikit-learn", results["tiebreak"], results["scikit-learn"], remark=remark)]
 
 

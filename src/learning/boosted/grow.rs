@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use lightgbm3::{Booster, Dataset};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::BoostedRecipe;
@@ -27,8 +28,6 @@ struct Grower<'a> {
     cells: Vec<f32>,
     columns: i32,
     labels: Vec<f32>,
-    /// The bins of every column are found once, for all fits.
-    bins: Dataset,
     training: &'a Training<'a>,
     targets: Vec<[f64; 3]>,
     parameters: Value,
@@ -80,7 +79,7 @@ pub(super) fn fit(
     let weights = normalised(&training.weights)?;
     let tie = tie_logit(&weights, &training);
     let rows = features.extract_for_trees(&battles);
-    if rows.values().is_empty() || recipe.max_rounds == 0 {
+    if !can_split(&rows) || recipe.max_rounds == 0 {
         return Ok(prior(tie));
     }
     let grower = Grower::new(recipe, &rows, &training, context)?;
@@ -95,7 +94,9 @@ pub(super) fn fit(
     if kept == 0 {
         return Ok(prior(tie));
     }
-    let model = grown.booster.save_string().map_err(|error| failed(&error))?;
+    let text = grown.booster.save_string().map_err(|error| failed(&error))?;
+    // What follows the trees names the number of threads, and is not read again.
+    let model = text.split_inclusive("end of trees\n").next().unwrap_or(&text).to_owned();
     Ok(Boosted { features, schema_hash, tie: grown.tie, rounds: kept, models: vec![model] })
 }
 
@@ -110,13 +111,11 @@ impl<'a> Grower<'a> {
         let cells: Vec<f32> = rows.values().iter().chain(swapped.values()).copied().collect();
         let columns = i32::try_from(rows.values().ncols()).map_err(|error| failed(&error))?;
         let labels = vec![0.0; 2 * rows.values().nrows()];
-        let bins = Dataset::from_slice(&cells, &labels, columns, true).map_err(|error| failed(&error))?;
         let targets = training.targets.rows().into_iter().map(|row| [row[0], row[1], row[2]]).collect();
         Ok(Self {
             cells,
             columns,
             labels,
-            bins,
             training,
             targets,
             parameters: parameters(recipe, context),
@@ -135,7 +134,7 @@ impl<'a> Grower<'a> {
         let mut curve = Curve::new(sizes);
         let steps = u64::from(recipe.max_rounds) * numbers.len() as u64;
         let task = self.context.progress.start("boosting on inner folds", Some(steps), "rounds");
-        for number in numbers {
+        let of_fold = |number: u32| -> Result<Vec<Vec<f64>>, FitError> {
             let held_out: Vec<HeldOutRow> = (0..inner.len())
                 .filter(|row| inner[*row] == number)
                 .map(|row| HeldOutRow { row, weight: weights[row], cluster: clusters[row] })
@@ -143,7 +142,7 @@ impl<'a> Grower<'a> {
             let mut seen = weights.to_vec();
             held_out.iter().for_each(|held_out| seen[held_out.row] = 0.0);
             if seen.iter().all(|weight| *weight <= 0.0) {
-                continue;
+                return Ok(Vec::new());
             }
             let plan = Plan {
                 weights: &seen,
@@ -152,7 +151,13 @@ impl<'a> Grower<'a> {
                 idle_rounds: recipe.idle_rounds,
                 task: task.as_ref(),
             };
-            curve.add(&self.grow(&plan)?.curve);
+            Ok(self.grow(&plan)?.curve)
+        };
+        // Fits run beside each other, each on one thread: LightGBM's own threads meet after every tree
+        // and wait in a loop for the one that has no core.
+        let curves = numbers.into_iter().collect::<Vec<_>>().into_par_iter().map(of_fold);
+        for rounds in curves.collect::<Result<Vec<_>, _>>()? {
+            curve.add(&rounds);
         }
         Ok(u32::try_from(curve.choose(recipe.patience)).unwrap_or(u32::MAX))
     }
@@ -160,14 +165,8 @@ impl<'a> Grower<'a> {
     /// Grows trees. Held-out rows lie in the data with slopes of zero: they change no tree, and their
     /// loss is known after every round.
     fn grow(&self, plan: &Plan<'_>) -> Result<Grown, FitError> {
-        let dataset = Dataset::from_slice_with_reference(
-            &self.cells,
-            &self.labels,
-            self.columns,
-            true,
-            Some(&self.bins),
-        )
-        .map_err(|error| failed(&error))?;
+        let dataset = Dataset::from_slice(&self.cells, &self.labels, self.columns, true)
+            .map_err(|error| failed(&error))?;
         let tie = tie_logit(plan.weights, self.training);
         let mut parameters = self.parameters.clone();
         parameters["num_iterations"] = json!(plan.rounds);
@@ -244,6 +243,22 @@ impl Watch<'_> {
     }
 }
 
+/// Whether some column has enough rows on both sides of some value; LightGBM, which drops columns
+/// without 20 rows a side, would say on stdout that none is left.
+fn can_split(rows: &TreeRows) -> bool {
+    const LEAST: usize = 40;
+    let count = rows.values().nrows();
+    if count < 2 * LEAST {
+        return false;
+    }
+    rows.values().columns().into_iter().any(|column| {
+        let mut values = column.to_vec();
+        let low = *values.select_nth_unstable_by(LEAST - 1, f32::total_cmp).1;
+        let high = *values.select_nth_unstable_by(count - LEAST, f32::total_cmp).1;
+        low < high
+    })
+}
+
 /// Weights with mean 1, so that penalties mean the same whatever their unit.
 fn normalised(weights: &[f64]) -> Result<Vec<f64>, FitError> {
     let total: f64 = weights.iter().sum();
@@ -281,7 +296,7 @@ fn parameters(recipe: &BoostedRecipe, context: &FitContext<'_>) -> Value {
         "seed": context.seed % (1 << 31),
         "deterministic": true,
         "force_row_wise": true,
-        "num_threads": context.threads.max(1),
+        "num_threads": 1,
         "verbosity": -1,
     })
 }

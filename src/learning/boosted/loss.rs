@@ -1,5 +1,3 @@
-use rayon::prelude::*;
-
 /// The derivatives of the log loss of one battle, and the loss itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Slope {
@@ -31,10 +29,13 @@ impl Slope {
     }
 }
 
-/// Margins of all rows to their slopes; row by row, so that the number of threads changes no bit.
+/// Margins of all rows to their slopes.
 pub(super) fn slopes(margins: &[[f64; 2]], tie: f64, targets: &[[f64; 3]]) -> Vec<Slope> {
-    let rows = margins.par_iter().zip(targets).with_min_len(512);
-    rows.map(|(margin, target)| Slope::at(margin[0], tie + margin[1], *target)).collect()
+    margins
+        .iter()
+        .zip(targets)
+        .map(|(margin, target)| Slope::at(margin[0], tie + margin[1], *target))
+        .collect()
 }
 
 #[cfg(test)]

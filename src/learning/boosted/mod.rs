@@ -51,15 +51,15 @@ impl Default for BoostedRecipe {
     fn default() -> Self {
         Self {
             groups: FeatureGroup::ALL.to_vec(),
-            max_rounds: 300,
-            idle_rounds: 40,
-            learning_rate: 0.06,
+            max_rounds: 160,
+            idle_rounds: 25,
+            learning_rate: 0.1,
             leaves: 10,
             min_leaf_battles: 20.0,
             row_share: 0.5,
             column_share: 0.2,
             leaf_penalty: 20.0,
-            inner_folds: 4,
+            inner_folds: 3,
             patience: 0.25,
         }
     }

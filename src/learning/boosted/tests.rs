@@ -72,6 +72,7 @@ mod built {
     }
 
     fn fit(rows: &[LabeledBattle], threads: usize) -> Box<dyn Predictor> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let stop = AtomicBool::new(false);
         let context = FitContext {
             seed: 7,
@@ -81,10 +82,8 @@ mod built {
             stop: &stop,
             progress: &Silent,
         };
-        BoostedLearner::new(BoostedRecipe { max_rounds: 60, ..BoostedRecipe::default() })
-            .unwrap()
-            .fit(rows, &context)
-            .unwrap()
+        let recipe = BoostedRecipe { max_rounds: 60, ..BoostedRecipe::default() };
+        pool.install(|| BoostedLearner::new(recipe).unwrap().fit(rows, &context).unwrap())
     }
 
     fn loss(predictor: &dyn Predictor, rows: &[LabeledBattle]) -> f64 {
@@ -99,9 +98,9 @@ mod built {
         let mut rows = rows(600, true);
         let saved = |predictor: &dyn Predictor| serde_json::to_string(&predictor.saved()).unwrap();
         let one = saved(fit(&rows, 1).as_ref());
-        assert_eq!(one, saved(fit(&rows, 2).as_ref()));
+        assert!(one == saved(fit(&rows, 2).as_ref()), "two threads grow other trees");
         rows.reverse();
-        assert_eq!(one, saved(fit(&rows, 2).as_ref()));
+        assert!(one == saved(fit(&rows, 2).as_ref()), "another order of the rows grows other trees");
     }
 
     #[test]

@@ -32,10 +32,9 @@ impl Trees {
         let mut margins = vec![[0.0; 2]; values.nrows()];
         let Some(cells) = values.as_slice().filter(|cells| !cells.is_empty()) else { return Ok(margins) };
         let columns = i32::try_from(values.ncols()).unwrap_or(i32::MAX);
-        let parameters = format!("num_threads={}", rayon::current_num_threads());
         for booster in &self.boosters {
             let sums = booster
-                .predict_with_params(cells, columns, true, &parameters)
+                .predict_with_params(cells, columns, true, "num_threads=1 verbosity=-1")
                 .map_err(|error| PredictError::Unusable(format!("the trees cannot be evaluated: {error}")))?;
             for (margin, sum) in margins.iter_mut().zip(sums.chunks_exact(2)) {
                 margin[0] += sum[0];
