@@ -53,7 +53,7 @@ $(RUNTIME)/runtime.stamp: | build
 	@touch $@
 
 $(SIMULATED)/train.csv: | build
-	$(TIEBREAK) simulate --battles 4000 --test-battles 1000 --seed 1 --out $(SIMULATED)
+	$(TIEBREAK) simulate --battles 4000 --test-battles 1000 --seed 1 --response-length 0.5 --out $(SIMULATED)
 
 train: setup $(if $(TRAIN),,$(SIMULATED)/train.csv) ## train CONFIG into models/RUN
 	$(TIEBREAK) train --config $(CONFIG) --train $(TRAIN_FILE) --run $(RUN) --force $(TRUTH)
@@ -86,15 +86,15 @@ $(VENV)/notebooks.stamp: notebooks/requirements.txt
 	@touch $@
 
 # Every notebook runs from the top on the files of a smoke run.
+SMOKE := $(CURDIR)/target/notebooks
 notebooks: setup $(VENV)/notebooks.stamp
-	$(TIEBREAK) simulate --battles 600 --test-battles 100 --seed 1 --out $(SIMULATED)-smoke
-	$(TIEBREAK) train --config configs/smoke.toml --train $(SIMULATED)-smoke/train.csv --run smoke --force
-	TIEBREAK_RUN=models/smoke $(VENV)/bin/python notebooks/run_all.py $(NOTEBOOKS)
+	$(TIEBREAK) simulate --battles 600 --test-battles 100 --seed 1 --response-length 0.4 --out $(SMOKE)/data --quiet
+	$(TIEBREAK) train --config configs/smoke.toml --train $(SMOKE)/data/train.csv --run $(SMOKE)/run --force --quiet
+	TIEBREAK_RUN=$(SMOKE)/run $(VENV)/bin/jupyter execute $(NOTEBOOKS)
 
 bench: setup ## the benchmarks beside their Python peers, one table of ratios
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
-	cargo bench $(CARGO_FLAGS) --no-run
 	$(VENV)-bench/bin/python benches/run.py
 
 clean: ## remove what was built, never data, models or submissions

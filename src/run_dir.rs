@@ -171,7 +171,7 @@ impl RunDir {
     ///
     /// # Errors
     /// `RunError::Write`.
-    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    pub fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
         Ok(files::write(path, bytes)?)
     }
 
@@ -182,7 +182,7 @@ impl RunDir {
     pub fn write_predictors(&self, members: &[Vec<SavedPredictor>]) -> Result<(), RunError> {
         for (member, fits) in members.iter().enumerate() {
             for (fit, predictor) in fits.iter().enumerate() {
-                self.write_json(&self.predictor_path(member, fit), predictor, false)?;
+                Self::write_json(&self.predictor_path(member, fit), predictor, false)?;
             }
         }
         Ok(())
@@ -195,10 +195,10 @@ impl RunDir {
     pub fn read_predictors(&self, members: usize) -> Result<Vec<Vec<SavedPredictor>>, RunError> {
         (0..members)
             .map(|member| {
-                let first = self.read_json(&self.predictor_path(member, 0))?;
+                let first = Self::read_json(&self.predictor_path(member, 0))?;
                 let rest =
                     (1..).map(|fit| self.predictor_path(member, fit)).take_while(|path| path.is_file());
-                std::iter::once(Ok(first)).chain(rest.map(|path| self.read_json(&path))).collect()
+                std::iter::once(Ok(first)).chain(rest.map(|path| Self::read_json(&path))).collect()
             })
             .collect()
     }
@@ -208,7 +208,7 @@ impl RunDir {
     /// # Errors
     /// `RunError::Write`.
     pub fn write_post_processing(&self, fitted: &PostProcessing) -> Result<(), RunError> {
-        self.write_json(&self.post_processing_path(), fitted, true)
+        Self::write_json(&self.post_processing_path(), fitted, true)
     }
 
     /// The fitted post-processing.
@@ -216,7 +216,7 @@ impl RunDir {
     /// # Errors
     /// `RunError::Damaged`.
     pub fn read_post_processing(&self) -> Result<PostProcessing, RunError> {
-        self.read_json(&self.post_processing_path())
+        Self::read_json(&self.post_processing_path())
     }
 
     /// Writes the metrics.
@@ -224,7 +224,7 @@ impl RunDir {
     /// # Errors
     /// `RunError::Write`.
     pub fn write_metrics(&self, evaluation: &Evaluation) -> Result<(), RunError> {
-        self.write_json(&self.metrics_path(), evaluation, true)
+        Self::write_json(&self.metrics_path(), evaluation, true)
     }
 
     /// The metrics.
@@ -232,7 +232,7 @@ impl RunDir {
     /// # Errors
     /// `RunError::Damaged`.
     pub fn read_metrics(&self) -> Result<Evaluation, RunError> {
-        self.read_json(&self.metrics_path())
+        Self::read_json(&self.metrics_path())
     }
 
     /// Writes the manifest.
@@ -240,7 +240,7 @@ impl RunDir {
     /// # Errors
     /// `RunError::Write`.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RunError> {
-        self.write_json(&self.manifest_path(), manifest, true)
+        Self::write_json(&self.manifest_path(), manifest, true)
     }
 
     /// The manifest.
@@ -248,7 +248,7 @@ impl RunDir {
     /// # Errors
     /// `RunError::Damaged`, also when another version of tiebreak wrote another layout.
     pub fn read_manifest(&self) -> Result<Manifest, RunError> {
-        let manifest: Manifest = self.read_json(&self.manifest_path())?;
+        let manifest: Manifest = Self::read_json(&self.manifest_path())?;
         if manifest.format_version != FORMAT_VERSION {
             let message = format!(
                 "layout version {} cannot be read, this program knows {FORMAT_VERSION}; train the run again",
@@ -259,15 +259,15 @@ impl RunDir {
         Ok(manifest)
     }
 
-    fn write_json<T: Serialize>(&self, path: &Path, value: &T, pretty: bool) -> Result<(), RunError> {
+    fn write_json<T: Serialize>(path: &Path, value: &T, pretty: bool) -> Result<(), RunError> {
         let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
         let mut text =
             text.map_err(|error| RunError::Damaged { path: path.to_owned(), message: error.to_string() })?;
         text.push('\n');
-        self.write(path, text.as_bytes())
+        Self::write(path, text.as_bytes())
     }
 
-    fn read_json<T: for<'de> Deserialize<'de>>(&self, path: &Path) -> Result<T, RunError> {
+    fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RunError> {
         let damaged = |message: String| RunError::Damaged { path: path.to_owned(), message };
         let text = fs::read_to_string(path).map_err(|error| damaged(error.to_string()))?;
         serde_json::from_str(&text).map_err(|error| damaged(format!("{error}; train the run again")))

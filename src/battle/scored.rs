@@ -81,13 +81,4 @@ impl<T> HeldOut<T> {
         });
         HeldOut { rows: rows.collect(), provenance: self.provenance.clone() }
     }
-
-    /// The rows for which `keep` holds.
-    pub(crate) fn filter(&self, keep: impl Fn(&Scored<T>) -> bool) -> Self
-    where
-        T: Clone,
-    {
-        let rows = self.rows.iter().filter(|scored| keep(scored)).cloned().collect();
-        Self { rows, provenance: self.provenance.clone() }
-    }
 }

@@ -1,3 +1,5 @@
+//! `tiebreak audit`: what is odd about a file.
+
 mod against;
 mod cells;
 mod sections;

@@ -1,3 +1,5 @@
+//! `tiebreak blend`: how much each of several predictions is worth.
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};

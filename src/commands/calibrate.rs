@@ -1,3 +1,5 @@
+//! `tiebreak calibrate`: calibrators judged on stored predictions.
+
 use std::io::Write;
 use std::path::PathBuf;
 

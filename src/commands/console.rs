@@ -100,7 +100,11 @@ impl Console {
     #[must_use]
     pub fn failed(&self, error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(std::io::stderr().lock(), "error: {error:#}");
-        if error.chain().any(|cause| cause.is::<BadInput>()) { ExitCode::from(2) } else { ExitCode::FAILURE }
+        if error.chain().any(<dyn std::error::Error + 'static>::is::<BadInput>) {
+            ExitCode::from(2)
+        } else {
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! `tiebreak ingest`: files of any format to one canonical form.
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! `tiebreak score`: every metric of stored predictions.
+
 use std::path::PathBuf;
 
 use comfy_table::Table;

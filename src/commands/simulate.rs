@@ -1,3 +1,5 @@
+//! `tiebreak simulate`: an arena with known true probabilities.
+
 use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;

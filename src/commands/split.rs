@@ -1,3 +1,5 @@
+//! `tiebreak split`: folds that keep equal prompts together.
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;

@@ -123,7 +123,7 @@ fn swapped(
     let exchanged: Vec<Battle> = battles.iter().map(Battle::swapped).collect();
     let predicted = shipped.predict(&exchanged, &crate::progress::Silent)?.probabilities;
     let rows = submissions::in_order_of(order, &with_ids(battles, predicted)).or_bad_input()?;
-    Ok(format.write(&rows, args.floor).or_bad_input()?)
+    format.write(&rows, args.floor).or_bad_input()
 }
 
 /// Whether the run learned nothing but shares: then each of its folds held one prediction out.

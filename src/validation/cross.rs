@@ -30,13 +30,12 @@ pub fn cross_fit(
         .par_iter()
         .map(|(member, fold, unit)| {
             let work = FoldWork { set: &set, fold: &plan.folds[*fold], extra: &extra[*fold], unit };
-            let result = match journal.load(unit)? {
-                Some(result) => result,
-                None => {
-                    let result = work.run(&members[*member], context, plan.keep_predictors)?;
-                    journal.store(unit, &result)?;
-                    result
-                }
+            let result = if let Some(result) = journal.load(unit)? {
+                result
+            } else {
+                let result = work.run(&members[*member], context, plan.keep_predictors)?;
+                journal.store(unit, &result)?;
+                result
             };
             task.advance(1);
             Ok(result)
@@ -75,15 +74,14 @@ pub fn fit_final(
     let fitted = units
         .par_iter()
         .map(|(member, unit)| {
-            let saved = match journal.load(unit)?.and_then(|result| result.predictor) {
-                Some(saved) => saved,
-                None => {
-                    let predictor = fit(&members[*member], &all, unit, context)?;
-                    let saved = predictor.saved();
-                    let result = UnitResult { predictions: Vec::new(), predictor: Some(saved.clone()) };
-                    journal.store(unit, &result)?;
-                    saved
-                }
+            let saved = if let Some(saved) = journal.load(unit)?.and_then(|result| result.predictor) {
+                saved
+            } else {
+                let predictor = fit(&members[*member], &all, unit, context)?;
+                let saved = predictor.saved();
+                let result = UnitResult { predictions: Vec::new(), predictor: Some(saved.clone()) };
+                journal.store(unit, &result)?;
+                saved
             };
             task.advance(1);
             Ok(saved)

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use crate::audit;
 use crate::battle::{BattleId, GroupId, LabeledBattle, Task, normalised_prompt};
@@ -137,7 +138,8 @@ fn remark(source: &DataSource, counts: &AssemblyCounts) -> String {
         (counts.soft_labels, "soft labels"),
     ] {
         if count > 0 {
-            text.push_str(&format!(", {count} {what}"));
+            // Writing to a string cannot fail.
+            let _ = write!(text, ", {count} {what}");
         }
     }
     text

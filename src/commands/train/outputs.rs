@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -36,10 +37,10 @@ impl Finished<'_> {
     fn text(&self) -> String {
         let mut text = commands::score::text(self.evaluation);
         if let Some(summary) = &self.evaluation.post_processing {
-            text.push_str(&format!("\n{}", summary.verdict));
+            let _ = write!(text, "\n{}", summary.verdict);
         }
         for warning in &self.evaluation.warnings {
-            text.push_str(&format!("\nwarning: {warning}"));
+            let _ = write!(text, "\nwarning: {warning}");
         }
         format!("{text}\nrun: {}\nreport: {}", self.run, self.report.display())
     }
@@ -99,14 +100,16 @@ impl Outputs<'_> {
     fn write_tables(&self, directory: &RunDir) -> anyhow::Result<()> {
         let predictions: Vec<(BattleId, Probabilities)> =
             self.post.held_out.rows().iter().map(|row| (row.id.clone(), row.prediction)).collect();
-        directory.write(&directory.out_of_fold_csv_path(), &tables::predictions::to_csv(&predictions))?;
-        directory
-            .write(&directory.out_of_fold_parquet_path(), &tables::predictions::to_parquet(&predictions)?)?;
+        RunDir::write(&directory.out_of_fold_csv_path(), &tables::predictions::to_csv(&predictions))?;
+        RunDir::write(
+            &directory.out_of_fold_parquet_path(),
+            &tables::predictions::to_parquet(&predictions)?,
+        )?;
         let ids: Vec<BattleId> = self.held_out.rows().iter().map(|row| row.id.clone()).collect();
         let members: Vec<Vec<Probabilities>> =
             self.held_out.rows().iter().map(|row| row.prediction.clone()).collect();
         let scores = tables::scores::to_parquet(&ids, &self.config.predictor_names(), &members)?;
-        directory.write(&directory.scores_path(), &scores)?;
+        RunDir::write(&directory.scores_path(), &scores)?;
         let prepared = self.prepared;
         let folds: Vec<tables::folds::FoldRow> = prepared
             .competition
@@ -118,8 +121,8 @@ impl Outputs<'_> {
                 fold: *fold,
             })
             .collect();
-        directory.write(&directory.splits_path(), &tables::folds::to_csv(&folds))?;
-        directory.write(&directory.config_path(), self.config.to_toml()?.as_bytes())?;
+        RunDir::write(&directory.splits_path(), &tables::folds::to_csv(&folds))?;
+        RunDir::write(&directory.config_path(), self.config.to_toml()?.as_bytes())?;
         Ok(())
     }
 

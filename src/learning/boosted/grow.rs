@@ -140,7 +140,9 @@ impl<'a> Grower<'a> {
                 .map(|row| HeldOutRow { row, weight: weights[row], cluster: clusters[row] })
                 .collect();
             let mut seen = weights.to_vec();
-            held_out.iter().for_each(|held_out| seen[held_out.row] = 0.0);
+            for held_out in &held_out {
+                seen[held_out.row] = 0.0;
+            }
             if seen.iter().all(|weight| *weight <= 0.0) {
                 return Ok(Vec::new());
             }

@@ -84,7 +84,7 @@ impl BoostedRecipe {
     /// `OutOfRange` for the first value that is not allowed.
     pub fn check(&self) -> Result<(), OutOfRange> {
         let share = |key, value: f64| (key, value, value > 0.0 && value <= 1.0, "above 0 and at most 1");
-        let positive = |key, value: f64| (key, value, value >= 0.0 && value < 1e9, "a number from 0 on");
+        let positive = |key, value: f64| (key, value, (0.0..1e9).contains(&value), "a number from 0 on");
         let count = |key, value: u32, least: u32, range| (key, f64::from(value), value >= least, range);
         let checks = [
             share("learning_rate", self.learning_rate),

@@ -42,8 +42,8 @@ mod built {
     fn rows(count: usize, signal: bool) -> Vec<LabeledBattle> {
         let row = |number: usize| {
             let (a, b) = (number * 7919 % 97, number * 104_729 % 89);
-            let noise = number * 31 % 4 == 0;
-            let class = match (number * 65_537 % 5 == 0, signal && !noise, a > b) {
+            let noise = (number * 31).is_multiple_of(4);
+            let class = match ((number * 65_537).is_multiple_of(5), signal && !noise, a > b) {
                 (true, _, _) => Class::Tie,
                 (_, true, longer) => {
                     if longer {

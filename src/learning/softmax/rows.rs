@@ -19,6 +19,9 @@ pub(super) struct AlongLine {
     pub(super) curvature: f64,
 }
 
+/// A chunk of margins beside its targets.
+type MarginsAndTargets<'a> = (&'a [Margin], &'a [[f64; 3]]);
+
 impl Rows {
     /// The weighted mean of the targets.
     pub(super) fn shares(&self) -> [f64; 3] {
@@ -33,7 +36,7 @@ impl Rows {
 
     /// The weighted mean cross-entropy, nats.
     pub(super) fn loss(&self, margins: &[Margin]) -> f64 {
-        let chunk = |((margins, targets), weights): ((&[Margin], &[[f64; 3]]), &[f64])| -> f64 {
+        let chunk = |((margins, targets), weights): (MarginsAndTargets<'_>, &[f64])| -> f64 {
             let rows = margins.iter().zip(targets).zip(weights).filter(|(_, weight)| **weight > 0.0);
             rows.map(|((margin, target), weight)| weight * cross_entropy(self.form.logits(*margin), *target))
                 .sum()

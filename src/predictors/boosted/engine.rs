@@ -7,7 +7,6 @@ use crate::predictors::PredictError;
 /// The trees of a predictor, read once for many rows.
 pub(super) struct Trees {
     boosters: Vec<Booster>,
-    rounds: i32,
 }
 
 impl Trees {
@@ -23,7 +22,7 @@ impl Trees {
             return Err(damaged(&"a zero byte"));
         }
         let boosters = saved.models.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { boosters, rounds: i32::try_from(saved.rounds).unwrap_or(i32::MAX) })
+        Ok(Self { boosters })
     }
 
     /// The mean sum of the trees for contrast and tie of each row; zeros without trees.
