@@ -69,7 +69,9 @@ impl<'a> Search<'a> {
             let held_out: Vec<usize> =
                 (0..assignment.len()).filter(|row| assignment[*row] == number).collect();
             let mut weights = training.weights.clone();
-            held_out.iter().for_each(|row| weights[*row] = 0.0);
+            for row in &held_out {
+                weights[*row] = 0.0;
+            }
             if weights.iter().all(|weight| *weight <= 0.0) {
                 return Ok(None);
             }

@@ -180,9 +180,9 @@ impl Line<'_> {
                 return step;
             }
             if slope < 0.0 {
-                low = step
+                low = step;
             } else {
-                high = step
+                high = step;
             }
             let newton = step - slope / (loss.curvature + curvature_of_penalty);
             step = if newton > low && newton < high {
@@ -239,12 +239,16 @@ impl Memory {
             let correction = share - pair.inverse * dot(&pair.change, &result);
             add_scaled(&mut result, correction, &pair.step);
         }
-        result.iter_mut().for_each(|value| *value = -*value);
+        for value in &mut result {
+            *value = -*value;
+        }
         result
     }
 
     fn remember(&mut self, mut direction: Vec<f64>, step: f64, before: Vec<f64>, gradient: &[f64]) {
-        direction.iter_mut().for_each(|value| *value *= step);
+        for value in &mut direction {
+            *value *= step;
+        }
         let mut change = before;
         for (change, now) in change.iter_mut().zip(gradient) {
             *change = now - *change;

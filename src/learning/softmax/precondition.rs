@@ -128,7 +128,9 @@ impl Modes {
         let mut weights: Vec<f64> =
             p.iter().zip(&rows.weights).map(|(p, weight)| weight * curvature(p)).collect();
         let mean = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-        weights.iter_mut().for_each(|weight| *weight /= mean);
+        for weight in &mut weights {
+            *weight /= mean;
+        }
         Self { modes: vec![([1.0, 0.0, 0.0], mean)], weights }
     }
 }
@@ -187,7 +189,9 @@ impl Factor {
         match self {
             Self::Full(cholesky) => cholesky.solve(values),
             Self::Diagonal(inverse) => {
-                values.iter_mut().zip(inverse).for_each(|(value, inverse)| *value *= inverse)
+                for (value, inverse) in values.iter_mut().zip(inverse) {
+                    *value *= inverse;
+                }
             }
         }
     }

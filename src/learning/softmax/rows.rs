@@ -33,17 +33,16 @@ impl Rows {
 
     /// The weighted mean cross-entropy, nats.
     pub(super) fn loss(&self, margins: &[Margin]) -> f64 {
-        let chunk = |((margins, targets), weights): ((&[Margin], &[[f64; 3]]), &[f64])| -> f64 {
-            let rows = margins.iter().zip(targets).zip(weights).filter(|(_, weight)| **weight > 0.0);
-            rows.map(|((margin, target), weight)| weight * cross_entropy(self.form.logits(*margin), *target))
-                .sum()
+        let of_row = |row: usize| match self.weights[row] {
+            weight if weight > 0.0 => {
+                weight * cross_entropy(self.form.logits(margins[row]), self.targets[row])
+            }
+            _ => 0.0,
         };
-        let partial: Vec<f64> = margins
-            .par_chunks(CHUNK_ROWS)
-            .zip(self.targets.par_chunks(CHUNK_ROWS))
-            .zip(self.weights.par_chunks(CHUNK_ROWS))
-            .map(chunk)
-            .collect();
+        let starts: Vec<usize> = (0..margins.len()).step_by(CHUNK_ROWS).collect();
+        let of_chunk =
+            |start: &usize| (*start..margins.len().min(start + CHUNK_ROWS)).map(of_row).sum::<f64>();
+        let partial: Vec<f64> = starts.par_iter().map(of_chunk).collect();
         partial.iter().sum()
     }
 
