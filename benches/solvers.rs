@@ -5,6 +5,13 @@
 //! largest gradient. The fitted weights are left in FOLDER, where the peer judges them in double
 //! precision by its own code.
 
+#![allow(clippy::print_stdout, reason = "a benchmark speaks on stdout")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "generated numbers are small, and single precision is what is measured"
+)]
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,17 @@
 //! The real binary, one file a command.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::assigning_clones,
+    clippy::format_push_string,
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value,
+    reason = "test code: what cannot be made must fail the test, and brevity reads better than speed"
+)]
+
 mod audit;
 mod blend;
 mod calibrate;

@@ -58,10 +58,10 @@ impl Scaler {
             } else {
                 (standard.offsets()[index], 1.0 / standard.scales()[index])
             };
-            // Below this the spread of a column is the rounding error of its values.
-            let varies = spread > 1e-9 * largest && values.iter().any(|value| *value != values[0])
-                || odd && largest > 0.0;
-            if varies && spread.is_finite() && spread > 0.0 {
+            // An even column whose spread is the rounding error of its values is constant; so is an odd
+            // one of zeros, whose largest value is its spread.
+            let varies = spread > 1e-9 * largest;
+            if varies && spread.is_finite() {
                 let scaled = ScaledColumn { name: column.name.clone(), index, offset, scale: 1.0 / spread };
                 if odd { scaler.odd.push(scaled) } else { scaler.even.push(scaled) }
             }
@@ -117,6 +117,6 @@ mod tests {
         let scaler = Scaler::fit(&array![[2.0, 5.0]], &columns).unwrap();
         assert_eq!((scaler.odd.len(), scaler.even.len()), (1, 0));
         let (odd, _) = scaler.transform(&array![[1e300, 5.0]]);
-        assert_eq!(odd[[0, 0]], LARGEST);
+        assert_eq!(odd, array![[LARGEST]]);
     }
 }
