@@ -16,6 +16,7 @@ mod audit;
 mod calibrators;
 mod damaged_files;
 mod features;
+mod linear;
 mod metrics;
 mod simulation;
 mod sources;
