@@ -151,8 +151,14 @@ fn from_battles_to_a_checked_submission_and_a_report() {
             "data/sample_submission.csv",
             "--reference",
             "first",
+            "--constant",
         ])
         .success();
+    // The report of a run is made of its own files, again.
+    fs::remove_dir_all(run.join("report")).unwrap();
+    arena.run(&["report", "--run", "first"]).success();
+    let html = fs::read_to_string(run.join("report/report.html")).unwrap();
+    assert!(html.contains("<h1>first</h1>") && html.contains("[validation]"));
     let score = arena.run(&["score", "models/first/oof.csv", "data/train.csv", "--json"]).success();
     let score: serde_json::Value = serde_json::from_slice(&score.get_output().stdout).unwrap();
     let (ours, theirs) = (score["log_loss"].as_f64().unwrap(), metrics["log_loss"].as_f64().unwrap());

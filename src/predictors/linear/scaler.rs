@@ -52,15 +52,16 @@ impl Scaler {
         let mut scaler = Self { odd: Vec::new(), even: Vec::new() };
         for (index, (column, values)) in columns.iter().zip(matrix.columns()).enumerate() {
             let odd = column.parity == Parity::Odd;
-            let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let largest = high.abs().max(low.abs());
             let (offset, spread) = if odd {
                 (0.0, (values.dot(&values) / values.len() as f64).sqrt())
             } else {
                 (standard.offsets()[index], 1.0 / standard.scales()[index])
             };
-            // An even column whose spread is the rounding error of its values is constant; so is an odd
-            // one of zeros, whose largest value is its spread.
-            let varies = spread > 1e-9 * largest;
+            // linfa leaves the scale of a constant column at 1; a range within rounding error is none.
+            let varies = if odd { largest > 0.0 } else { high - low > 1e-9 * largest };
             if varies && spread.is_finite() {
                 let scaled = ScaledColumn { name: column.name.clone(), index, offset, scale: 1.0 / spread };
                 if odd { scaler.odd.push(scaled) } else { scaler.even.push(scaled) }
