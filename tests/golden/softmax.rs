@@ -1,6 +1,4 @@
 //! Our softmax regression against scikit-learn's; `softmax.py` printed the numbers.
-#![allow(clippy::unwrap_used, reason = "a test that cannot build its input has to fail")]
-#![allow(clippy::cast_possible_truncation, reason = "the test asks for single precision")]
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
