@@ -1,35 +1,94 @@
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use ort::ep::{CPU, CUDA, ExecutionProvider, TensorRT};
 use serde::{Deserialize, Serialize};
 
+use super::device::DeviceKind;
+use super::environment;
+use super::install::check_installed;
+
 /// The version of ONNX Runtime that tiebreak is built and tested with.
 pub const PINNED_VERSION: &str = "1.31.1";
+
+/// Which build of the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// The one for processors, 24 MB to fetch.
+    Cpu,
+    /// The one with CUDA and TensorRT, 256 MB to fetch; it needs CUDA 13 and cuDNN 9 to run on a device.
+    Gpu,
+}
+
+impl Build {
+    /// The wheel that holds it, with its version.
+    #[must_use]
+    pub fn wheel(self) -> String {
+        let name = match self {
+            Self::Cpu => "onnxruntime",
+            Self::Gpu => "onnxruntime-gpu",
+        };
+        format!("{name}=={PINNED_VERSION}")
+    }
+
+    /// The command that fetches it.
+    #[must_use]
+    pub fn setup_command(self) -> &'static str {
+        match self {
+            Self::Cpu => "tiebreak setup",
+            Self::Gpu => "tiebreak setup --gpu",
+        }
+    }
+
+    /// Files without which the build cannot be used.
+    pub(super) fn needed_files(self) -> Vec<String> {
+        let mut names = vec![library_name()];
+        if self == Self::Gpu {
+            let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+            names.extend(
+                ["shared", "cuda"].map(|part| format!("{prefix}onnxruntime_providers_{part}{suffix}")),
+            );
+        }
+        names
+    }
+}
 
 /// ONNX Runtime is not there or cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// No library was found.
     #[error(
-        "no ONNX Runtime library in {}; `tiebreak setup` fetches version {PINNED_VERSION}",
-        searched(searched_in)
+        "no ONNX Runtime library in {}; `{}` fetches version {PINNED_VERSION}",
+        searched(searched_in), build.setup_command()
     )]
     Missing {
         /// Where it was looked for.
         searched_in: Vec<PathBuf>,
+        /// The build that was wanted.
+        build: Build,
     },
-    /// The library is there and cannot be loaded.
-    #[error("cannot load ONNX Runtime: {message}; `tiebreak setup` fetches version {PINNED_VERSION}")]
+    /// The library is there and cannot be loaded, or is too old.
+    #[error(
+        "cannot load ONNX Runtime: {message}; `tiebreak setup` fetches version {PINNED_VERSION}, and \
+         `ORT_DYLIB_PATH` must not point elsewhere"
+    )]
     Unloadable {
         /// What the loader said.
         message: String,
     },
+    /// A fetched file is not what was fetched.
+    #[error("`{}` is damaged: {message}; remove its folder and run `tiebreak setup`", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The library could not be fetched.
-    #[error("cannot fetch onnxruntime {PINNED_VERSION}: {message}")]
+    #[error("cannot fetch {}: {message}", build.wheel())]
     Fetch {
+        /// The build that was wanted.
+        build: Build,
         /// What went wrong, with the last line of pip.
         message: String,
     },
@@ -77,7 +136,7 @@ pub fn runtime_root() -> PathBuf {
     data.or(home).unwrap_or_else(|| PathBuf::from(".runtime")).join("tiebreak")
 }
 
-fn library_name() -> String {
+pub(super) fn library_name() -> String {
     match env::consts::OS {
         "macos" => format!("libonnxruntime.{PINNED_VERSION}.dylib"),
         "windows" => "onnxruntime.dll".to_owned(),
@@ -85,68 +144,54 @@ fn library_name() -> String {
     }
 }
 
-fn installed_folder() -> PathBuf {
-    runtime_root().join(format!("onnxruntime-{PINNED_VERSION}"))
+pub(super) fn installed_folder(build: Build) -> PathBuf {
+    let suffix = if build == Build::Gpu { "-gpu" } else { "" };
+    runtime_root().join(format!("onnxruntime{suffix}-{PINNED_VERSION}"))
 }
 
-/// The library to load: `ORT_DYLIB_PATH` if set, else the one that `install_library` fetched.
+/// The library to load: `ORT_DYLIB_PATH` if set, else one that was fetched, the build for processors first.
 ///
 /// # Errors
 /// `LibraryError::Missing` when there is none.
 pub fn find_library() -> Result<PathBuf, LibraryError> {
-    let chosen = match env::var_os("ORT_DYLIB_PATH") {
-        Some(path) => PathBuf::from(path),
-        None => installed_folder().join(library_name()),
-    };
-    if chosen.is_file() { Ok(chosen) } else { Err(LibraryError::Missing { searched_in: vec![chosen] }) }
+    find_library_for(DeviceKind::Cpu)
 }
 
-/// Fetches the pinned library as a Python wheel with `python -m pip`, unless it is there already.
+/// The library to load for a device: `ORT_DYLIB_PATH` if set, else a fetched one, the GPU build first
+/// unless the processor was asked for. Either build runs on the processor.
 ///
 /// # Errors
-/// `LibraryError` when pip fails, the wheel holds no library, or the folder cannot be written.
-pub fn install_library(python: &str) -> Result<PathBuf, LibraryError> {
-    let folder = installed_folder();
-    let library = folder.join(library_name());
-    if library.is_file() {
-        return Ok(library);
-    }
-    let root = runtime_root();
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| LibraryError::Folder { path, source }
+/// `LibraryError::Missing` when there is none, `Damaged` when it is not whole.
+pub fn find_library_for(kind: DeviceKind) -> Result<PathBuf, LibraryError> {
+    let wanted = match kind {
+        DeviceKind::Cpu | DeviceKind::Auto => Build::Cpu,
+        DeviceKind::Cuda | DeviceKind::TensorRt => Build::Gpu,
     };
-    fs::create_dir_all(&root).map_err(failed(&root))?;
-    let download = tempfile::tempdir_in(&root).map_err(failed(&root))?;
-    let output = Command::new(python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"])
-        .arg(download.path())
-        .arg(format!("onnxruntime=={PINNED_VERSION}"))
-        .output()
-        .map_err(|error| LibraryError::Fetch { message: format!("`{python}` cannot be started: {error}") })?;
-    if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("pip failed").to_owned();
-        return Err(LibraryError::Fetch { message: last });
+    if let Some(path) = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from) {
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(LibraryError::Missing { searched_in: vec![path], build: wanted })
+        };
     }
-    let fetched = download.path().join("onnxruntime").join("capi").join(library_name());
-    if !fetched.is_file() {
-        let message = format!("the wheel for this platform holds no `{}`", library_name());
-        return Err(LibraryError::Fetch { message });
+    let builds = if kind == DeviceKind::Cpu { [Build::Cpu, Build::Gpu] } else { [Build::Gpu, Build::Cpu] };
+    let places = builds.map(|build| installed_folder(build).join(library_name()));
+    match places.iter().find(|place| place.is_file()) {
+        Some(place) => {
+            check_installed(place.parent().unwrap_or(Path::new(".")))?;
+            Ok(place.clone())
+        }
+        None => Err(LibraryError::Missing { searched_in: places.to_vec(), build: wanted }),
     }
-    fs::create_dir_all(&folder).map_err(failed(&folder))?;
-    fs::rename(&fetched, &library).map_err(failed(&library))?;
-    Ok(library)
 }
 
 /// Loads a library and asks what it is. A process can load one library only.
 ///
 /// # Errors
-/// `LibraryError::Unloadable` when it is no ONNX Runtime, or too old.
+/// `LibraryError::Unloadable` when it is no ONNX Runtime, or too old, or another one is loaded already.
 pub fn describe(path: &Path) -> Result<LibraryInfo, LibraryError> {
+    environment::load(path)?;
     let unloadable = |message: String| LibraryError::Unloadable { message };
-    // Loading explicitly first, because the implicit path of the crate panics.
-    ort::init_from(path).map_err(|error| unloadable(error.to_string()))?;
     let offered = [
         (CPU::NAME, CPU::is_available()),
         (CUDA::NAME, CUDA::is_available()),

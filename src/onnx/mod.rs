@@ -1,7 +1,32 @@
-//! ONNX Runtime: the pinned library, where it lies and what it offers.
+//! ONNX Runtime: the pinned library, where it lies and what it offers, and the sessions that run models.
+//!
+//! Sessions are made and run on threads of this stage only. A `SessionPool` holds the copies of one model;
+//! whoever wants rows computed takes a `Line` to it, submits batches and receives their outputs on its own
+//! thread, where the arithmetic of heads belongs.
 
+mod batch;
+mod device;
+mod environment;
+mod error;
+mod foundry;
+mod install;
 mod library;
+mod output;
+mod placement;
+mod pool;
+mod provider;
+mod session;
+mod signature;
 
+pub use batch::Row;
+pub use device::{Device, DeviceKind, UnknownDevice};
+pub use error::{BatchError, SessionError};
+pub use foundry::flushes_denormals;
+pub use install::{install_build, install_library};
 pub use library::{
-    LibraryError, LibraryInfo, PINNED_VERSION, describe, find_library, install_library, runtime_root,
+    Build, LibraryError, LibraryInfo, PINNED_VERSION, describe, find_library, find_library_for, runtime_root,
 };
+pub use output::BatchOutput;
+pub use placement::Placement;
+pub use pool::{Line, PoolOptions, PoolReport, SessionPool};
+pub use signature::{Element, InputRole, ModelInput, Signature};
