@@ -1,5 +1,5 @@
-use super::signature::{Element, InputRole, ModelInput, Signature};
 use super::BatchError;
+use super::signature::{Element, InputRole, ModelInput, Signature};
 
 /// One row of a batch: token ids and the part that each token belongs to, of the same length.
 pub type Row<'a> = (&'a [u32], &'a [u32]);
@@ -122,9 +122,11 @@ mod tests {
     use super::*;
 
     fn signature(roles: &[(InputRole, Element)]) -> Signature {
-        let inputs = roles
-            .iter()
-            .map(|(role, element)| ModelInput { name: format!("{role:?}"), role: *role, element: *element });
+        let inputs = roles.iter().map(|(role, element)| ModelInput {
+            name: format!("{role:?}"),
+            role: *role,
+            element: *element,
+        });
         Signature {
             inputs: inputs.collect(),
             output: "hidden".to_owned(),

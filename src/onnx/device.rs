@@ -19,7 +19,7 @@ pub enum DeviceKind {
     Cpu,
     /// NVIDIA devices through CUDA.
     Cuda,
-    /// NVIDIA devices through TensorRT, and CUDA for what it does not know.
+    /// NVIDIA devices through `TensorRT`, and CUDA for what it does not know.
     TensorRt,
     /// CUDA if it works, else the processor; the report says which and why.
     Auto,

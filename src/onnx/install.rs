@@ -129,7 +129,7 @@ pub(super) fn check_installed(folder: &Path) -> Result<(), LibraryError> {
     }
     for file in list.files {
         let path = folder.join(&file.name);
-        let size = fs::metadata(&path).map(|metadata| metadata.len()).unwrap_or(0);
+        let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
         if size != file.size_bytes {
             return Err(damaged(path, format!("it has {size} bytes instead of {}", file.size_bytes)));
         }
@@ -152,7 +152,8 @@ mod tests {
     #[test]
     fn the_library_and_its_providers_are_kept_and_checked_afterwards() {
         let library = library_name();
-        let from = fetched(&[&library, "libonnxruntime_providers_shared.so", "onnxruntime_pybind11_state.so"]);
+        let from =
+            fetched(&[&library, "libonnxruntime_providers_shared.so", "onnxruntime_pybind11_state.so"]);
         let to = tempfile::tempdir().unwrap();
         let stamp = stage(from.path(), to.path(), Build::Cpu).unwrap();
         assert_eq!(stamp.files.len(), 2);

@@ -16,7 +16,7 @@ pub const PINNED_VERSION: &str = "1.31.1";
 pub enum Build {
     /// The one for processors, 24 MB to fetch.
     Cpu,
-    /// The one with CUDA and TensorRT, 256 MB to fetch; it needs CUDA 13 and cuDNN 9 to run on a device.
+    /// The one with CUDA and `TensorRT`, 256 MB to fetch; it needs CUDA 13 and `cuDNN` 9 to run on a device.
     Gpu,
 }
 

@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn nodes_are_counted_by_provider() {
         let operators = BTreeMap::from([("MatMul".to_owned(), 3), ("Add".to_owned(), 2)]);
-        let known = Placement::Known { nodes: BTreeMap::from([("CPUExecutionProvider".to_owned(), operators)]) };
+        let known =
+            Placement::Known { nodes: BTreeMap::from([("CPUExecutionProvider".to_owned(), operators)]) };
         assert_eq!(known.nodes_on("CPUExecutionProvider"), Some(5));
         assert_eq!(known.nodes_on("CUDAExecutionProvider"), Some(0));
         assert_eq!(known.summary(), "CPUExecutionProvider 5");

@@ -170,7 +170,9 @@ impl Line<'_> {
         };
         let job = Job { tag, batch, reply: self.reply.clone() };
         let jobs = self.pool.jobs.as_ref();
-        if self.pool.workers.iter().all(JoinHandle::is_finished) || jobs.is_none_or(|jobs| jobs.send(job).is_err()) {
+        if self.pool.workers.iter().all(JoinHandle::is_finished)
+            || jobs.is_none_or(|jobs| jobs.send(job).is_err())
+        {
             return Err(gone);
         }
         self.waiting += 1;
@@ -264,8 +266,7 @@ fn make_all(
 
 /// A provider may register, take no node, and leave everything to the processor without a word.
 fn refuse_silent_fallback(target: Target, placement: &Placement) -> Result<(), Failure> {
-    let taken: Option<usize> =
-        target.providers().iter().map(|provider| placement.nodes_on(provider)).sum();
+    let taken: Option<usize> = target.providers().iter().map(|provider| placement.nodes_on(provider)).sum();
     if target == Target::Cpu || taken != Some(0) {
         return Ok(());
     }

@@ -1,8 +1,6 @@
 //! Execution providers: what a session is registered with, and what a failure of one means to a person.
 
-use ort::ep::{
-    ArenaExtendStrategy, CPU, CUDA, ExecutionProvider, ExecutionProviderDispatch, TensorRT,
-};
+use ort::ep::{ArenaExtendStrategy, CPU, CUDA, ExecutionProvider, ExecutionProviderDispatch, TensorRT};
 
 use super::library::{Build, LibraryInfo};
 
@@ -87,7 +85,12 @@ pub(super) fn explain(target: Target, message: &str) -> Option<Refusal> {
     }
     let lower = message.to_lowercase();
     let says = |signs: &[&str]| signs.iter().any(|sign| lower.contains(sign));
-    let way_out = if says(&["no cuda-capable device", "cuda failure 100", "invalid device ordinal", "cuda failure 101"]) {
+    let way_out = if says(&[
+        "no cuda-capable device",
+        "cuda failure 100",
+        "invalid device ordinal",
+        "cuda failure 101",
+    ]) {
         "`nvidia-smi` lists the devices that the driver sees, and `CUDA_VISIBLE_DEVICES` may hide some"
     } else if says(&["driver version is insufficient", "cuda failure 35", "libcuda.so"]) {
         "the NVIDIA driver is missing or too old for this build of ONNX Runtime (580 or newer for CUDA 13)"
@@ -149,6 +152,8 @@ mod tests {
         };
         assert_eq!(refused_by_library(Target::Cpu, &library), None);
         let refusal = refused_by_library(Target::Cuda(0), &library).unwrap();
-        assert!(refusal.reason.contains("`lib/libonnxruntime.so`") && refusal.way_out.contains("setup --gpu"));
+        assert!(
+            refusal.reason.contains("`lib/libonnxruntime.so`") && refusal.way_out.contains("setup --gpu")
+        );
     }
 }

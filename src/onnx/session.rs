@@ -9,13 +9,13 @@ use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBui
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Outlet, Tensor, TensorElementType, ValueType};
 
+use super::BatchError;
 use super::batch::{IntegerTensor, Integers, PaddedBatch};
 use super::error::says_memory_exhausted;
 use super::output::{Floats, RawOutput};
 use super::placement::RECORD_OPTION;
 use super::provider::Target;
 use super::signature::{Declared, Element, Signature};
-use super::BatchError;
 
 /// Makes a session; the message of ONNX Runtime where it cannot be made.
 pub(super) fn make(

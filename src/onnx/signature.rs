@@ -121,14 +121,19 @@ impl Signature {
         let Some((_, role, rank)) = known else {
             let fillable = KNOWN_INPUTS.map(|(known, ..)| format!("`{known}`")).join(", ");
             let cache = if name.starts_with("past") { " (export it without a key-value cache)" } else { "" };
-            return Err(format!("nothing is known to fill its input `{name}` with{cache}; known are {fillable}"));
+            return Err(format!(
+                "nothing is known to fill its input `{name}` with{cache}; known are {fillable}"
+            ));
         };
         if !matches!(declared.element, Element::I32 | Element::I64) {
             return Err(format!("its input `{name}` does not take 32-bit or 64-bit integers"));
         }
         let one_value = *role == InputRole::TotalLength && declared.shape == [1];
         if declared.shape.len() != *rank && !one_value {
-            return Err(format!("its input `{name}` has the shape {:?} instead of {rank} axes", declared.shape));
+            return Err(format!(
+                "its input `{name}` has the shape {:?} instead of {rank} axes",
+                declared.shape
+            ));
         }
         if *rank > 0 {
             fix(&mut self.fixed_batch, declared.shape[0], name)?;
@@ -182,7 +187,10 @@ mod tests {
     }
 
     fn outputs() -> Vec<Declared> {
-        vec![end("last_hidden_state", Element::F32, &[-1, -1, 8]), end("pooler_output", Element::F32, &[-1, 8])]
+        vec![
+            end("last_hidden_state", Element::F32, &[-1, -1, 8]),
+            end("pooler_output", Element::F32, &[-1, 8]),
+        ]
     }
 
     #[test]

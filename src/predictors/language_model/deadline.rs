@@ -23,7 +23,8 @@ impl FromStr for TimeLimit {
         for (unit, factor) in [('h', 3600), ('m', 60), ('s', 1)] {
             let Some((number, behind)) = rest.split_once(unit) else { continue };
             let number: u64 = number.parse().map_err(|_| wrong())?;
-            seconds = number.checked_mul(factor).and_then(|more| seconds.checked_add(more)).ok_or_else(wrong)?;
+            seconds =
+                number.checked_mul(factor).and_then(|more| seconds.checked_add(more)).ok_or_else(wrong)?;
             rest = behind;
         }
         if !rest.is_empty() || seconds == 0 {
@@ -103,7 +104,9 @@ mod tests {
 
     #[test]
     fn spans_of_time_are_read_and_others_refused() {
-        for (text, seconds) in [("8h30m", 30_600), ("45m", 2_700), ("90s", 90), ("1h2m3s", 3_723), ("2h", 7_200)] {
+        for (text, seconds) in
+            [("8h30m", 30_600), ("45m", 2_700), ("90s", 90), ("1h2m3s", 3_723), ("2h", 7_200)]
+        {
             assert_eq!(text.parse::<TimeLimit>().unwrap().0.as_secs(), seconds, "{text}");
         }
         for text in ["", "8", "8h30", "30m8h", "-1h", "1.5h", "0s", "h", "99999999999999999999h"] {
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn work_that_would_end_too_late_is_not_admitted() {
-        let deadline = Deadline::new(Instant::now(), Duration::from_secs(3600));
+        let deadline = Deadline::new(Instant::now(), Duration::from_hours(1));
         assert!(deadline.admits(1000.0));
         assert!(!deadline.admits(3601.0));
         assert!(!Deadline::new(Instant::now(), Duration::ZERO).admits(0.0));

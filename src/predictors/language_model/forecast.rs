@@ -53,17 +53,16 @@ impl SpeedModel {
     pub fn fit(timings: &[Timing]) -> Option<Self> {
         let measured: Vec<&Timing> = timings.iter().filter(|timing| timing.seconds > 0.0).collect();
         // With three coefficients every subset of them can be tried: the best admissible one is the optimum.
-        (1_u8..8)
-            .filter_map(|subset| fit_subset(&measured, subset))
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, [fixed, per_token, per_pair])| {
+        (1_u8..8).filter_map(|subset| fit_subset(&measured, subset)).min_by(|a, b| a.0.total_cmp(&b.0)).map(
+            |(_, [fixed, per_token, per_pair])| {
                 let mut model = Self { fixed, per_token, per_pair, relative_error: 0.0 };
                 let errors = measured.iter().map(|timing| {
                     (model.batch_seconds(timing.rows, timing.sequence) / timing.seconds - 1.0).abs()
                 });
                 model.relative_error = errors.sum::<f64>() / measured.len() as f64;
                 model
-            })
+            },
+        )
     }
 
     /// Seconds of one batch.
@@ -97,9 +96,10 @@ fn fit_subset(timings: &[&Timing], subset: u8) -> Option<(f64, [f64; 3])> {
     }
     // Columns are scaled to their largest value: a pair count is 10^6 times a batch count.
     let row = |timing: &Timing| features(timing.rows, timing.sequence).map(|x| x / timing.seconds);
-    let scale = timings.iter().map(|timing| row(timing)).fold([0.0_f64; 3], |largest, x| {
-        [0, 1, 2].map(|column| largest[column].max(x[column]))
-    });
+    let scale = timings
+        .iter()
+        .map(|timing| row(timing))
+        .fold([0.0_f64; 3], |largest, x| [0, 1, 2].map(|column| largest[column].max(x[column])));
     let mut system = vec![vec![0.0; chosen.len() + 1]; chosen.len()];
     for timing in timings {
         let x = row(timing);
@@ -129,7 +129,8 @@ fn fit_subset(timings: &[&Timing], subset: u8) -> Option<(f64, [f64; 3])> {
 fn solve(mut system: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     let size = system.len();
     for column in 0..size {
-        let pivot = (column..size).max_by(|a, b| system[*a][column].abs().total_cmp(&system[*b][column].abs()))?;
+        let pivot =
+            (column..size).max_by(|a, b| system[*a][column].abs().total_cmp(&system[*b][column].abs()))?;
         if system[pivot][column].abs() < 1e-12 {
             return None;
         }

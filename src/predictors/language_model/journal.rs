@@ -148,8 +148,7 @@ impl Journal {
     }
 
     fn over(file: File, path: &Path) -> Result<Self, JournalError> {
-        let journal =
-            Self { file, path: path.to_owned(), end: 0, records: 0, synced: Instant::now() };
+        let journal = Self { file, path: path.to_owned(), end: 0, records: 0, synced: Instant::now() };
         if journal.file.try_lock().is_err() {
             return Err(journal.damaged("is in use by another process"));
         }
@@ -166,7 +165,8 @@ impl Journal {
     }
 
     fn write_frame(&mut self, payload: &[u8]) -> Result<(), JournalError> {
-        let length = u32::try_from(payload.len()).map_err(|_| self.damaged("cannot hold a record of 4 GiB"))?;
+        let length =
+            u32::try_from(payload.len()).map_err(|_| self.damaged("cannot hold a record of 4 GiB"))?;
         let mut frame = Vec::with_capacity(FRAME_HEAD + payload.len());
         frame.extend(length.to_le_bytes());
         frame.extend(checksum(self.end, payload));
@@ -259,9 +259,7 @@ fn frame_at(bytes: &[u8], start: usize) -> Option<&[u8]> {
 fn could_be_torn(bytes: &[u8]) -> bool {
     const LONGEST_HEADER: u32 = 4096;
     let announced = bytes.get(..4).and_then(|head| head.try_into().ok()).map(u32::from_le_bytes);
-    announced.is_none_or(|length| {
-        length <= LONGEST_HEADER && bytes.len() < FRAME_HEAD + length as usize
-    })
+    announced.is_none_or(|length| length <= LONGEST_HEADER && bytes.len() < FRAME_HEAD + length as usize)
 }
 
 fn encode(items: &[ItemValues]) -> Vec<u8> {
@@ -278,9 +276,8 @@ fn encode(items: &[ItemValues]) -> Vec<u8> {
 }
 
 fn decode(payload: &[u8]) -> Option<Vec<ItemValues>> {
-    let number = |start: usize| {
-        Some(u32::from_le_bytes(payload.get(start..start + 4)?.try_into().ok()?) as usize)
-    };
+    let number =
+        |start: usize| Some(u32::from_le_bytes(payload.get(start..start + 4)?.try_into().ok()?) as usize);
     let (count, width) = (number(0)?, number(4)?);
     let size = width.checked_mul(4)?.checked_add(8)?;
     if payload.len() != count.checked_mul(size)?.checked_add(8)? {

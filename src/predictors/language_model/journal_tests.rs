@@ -46,7 +46,8 @@ fn a_file_cut_at_any_byte_keeps_its_whole_records_and_grows_on() {
         let known = recovered.items.len();
         assert_eq!(recovered.items, all[..known], "cut at {length}");
         assert_eq!(known == 5, length == whole.len());
-        let missing = batches().into_iter().filter(|batch| batch.iter().all(|item| !recovered.items.contains(item)));
+        let missing =
+            batches().into_iter().filter(|batch| batch.iter().all(|item| !recovered.items.contains(item)));
         for batch in missing {
             journal.append(&batch).unwrap();
         }

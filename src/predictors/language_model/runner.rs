@@ -218,9 +218,7 @@ impl Runner<'_> {
             _ => return RunError::Batch(error),
         };
         match batch.get(row) {
-            Some(item) => {
-                RunError::Item { item: *item, length: self.sequences.length(*item), source: error }
-            }
+            Some(item) => RunError::Item { item: *item, length: self.sequences.length(*item), source: error },
             None => RunError::Batch(error),
         }
     }

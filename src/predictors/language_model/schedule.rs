@@ -1,6 +1,8 @@
 //! Which items run together and in which order. An item is one sequence: row `i` of a run with `orders`
 //! orders has the items `i * orders .. (i + 1) * orders`.
 
+use crate::encoding::{Batch, Row, plan};
+
 /// How items are put into batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScheduleOptions {
@@ -28,7 +30,11 @@ pub fn schedule(lengths: &[usize], done: &[bool], options: &ScheduleOptions) -> 
     for row in 0..rows {
         let mut seen = items_of(row).any(|item| !is_pending(&item));
         for item in items_of(row).filter(is_pending) {
-            if seen { later.push(vec![item]) } else { first.push(vec![item]) }
+            if seen {
+                later.push(vec![item]);
+            } else {
+                first.push(vec![item]);
+            }
             seen = true;
         }
     }
@@ -48,20 +54,15 @@ fn together(units: &[Vec<usize>], lengths: &[usize], budget: usize) -> Vec<Vec<u
             whole.extend(unit.iter().map(|item| vec![*item]));
         }
     }
-    whole.sort_by_key(|unit| (std::cmp::Reverse(unit.iter().map(length).max()), unit[0]));
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    for unit in whole {
-        match batches.last_mut() {
-            // The longest item of a batch is in its first unit.
-            Some(batch)
-                if (batch.len() + unit.len()) * batch.iter().map(length).max().unwrap_or(0) <= budget =>
-            {
-                batch.extend(unit);
-            }
-            _ => batches.push(unit),
-        }
-    }
-    batches
+    let rows: Vec<Row> = whole
+        .iter()
+        .map(|unit| Row {
+            sequences: unit.len(),
+            longest: unit.iter().map(|item| lengths[*item]).max().unwrap_or(0),
+        })
+        .collect();
+    let items = |batch: Batch| batch.rows.into_iter().flat_map(|row| whole[row].iter().copied()).collect();
+    plan(&rows, budget).into_iter().map(items).collect()
 }
 
 /// Rows and padded length of each batch.
