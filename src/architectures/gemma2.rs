@@ -1,0 +1,96 @@
+use super::{AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, Rotary, States};
+use crate::checkpoint::Gemma2Config;
+
+/// Gemma-2 (Gemma team 2024): rotary positions, soft-capped scores, grouped heads, layers that see a sliding window
+/// only, normalisation in front of and behind each half of a layer.
+pub(super) fn gemma2<O: Operations>(
+    operations: &mut O,
+    config: &Gemma2Config,
+    states: States,
+) -> Result<O::Tensor, O::Error> {
+    let mut residual = operations.embed(&embedding(config))?;
+    let mut x = operations.norm(&norm(config, "layers.0.input_layernorm"), &residual)?;
+    for index in 0..config.num_hidden_layers {
+        let [inner, sum] = layer(operations, config, index, [&residual, &x])?;
+        if index + 1 == config.num_hidden_layers {
+            residual = operations.add(&inner, &sum)?;
+        } else {
+            let next = norm(config, &format!("layers.{}.input_layernorm", index + 1));
+            (residual, x) = operations.add_norm(&inner, &sum, &next)?;
+        }
+    }
+    // Gathered before the last normalisation, which then has one token a row to do.
+    if states == States::Last {
+        residual = operations.last_token(&residual)?;
+    }
+    operations.norm(&norm(config, "norm"), &residual)
+}
+
+/// One layer; gives what its second half adds, and the sum that it is added to.
+fn layer<O: Operations>(
+    operations: &mut O,
+    config: &Gemma2Config,
+    index: usize,
+    [residual, x]: [&O::Tensor; 2],
+) -> Result<[O::Tensor; 2], O::Error> {
+    let at = |part: &str| format!("layers.{index}.{part}");
+    let [width, inside] = [config.hidden_size, config.intermediate_size];
+
+    let attention = attention(config, index);
+    let gathered = operations.attention(&attention, x)?;
+    let asking = attention.heads * attention.head_width;
+    let output = linear(at("self_attn.o_proj"), [asking, width], AdapterSlot::AttentionOutput);
+    let output = operations.linear(&output, &gathered)?;
+    let output = operations.norm(&norm(config, &at("post_attention_layernorm")), &output)?;
+    let before_inside = norm(config, &at("pre_feedforward_layernorm"));
+    let (sum, middle) = operations.add_norm(&output, residual, &before_inside)?;
+
+    let gate = linear(at("mlp.gate_proj"), [width, inside], AdapterSlot::Gate);
+    let up = linear(at("mlp.up_proj"), [width, inside], AdapterSlot::Up);
+    let inner = operations.gated([&gate, &up], config.hidden_activation, &middle)?;
+    let down = linear(at("mlp.down_proj"), [inside, width], AdapterSlot::Down);
+    let down = operations.linear(&down, &inner)?;
+    let down = operations.norm(&norm(config, &at("post_feedforward_layernorm")), &down)?;
+    Ok([down, sum])
+}
+
+fn embedding(config: &Gemma2Config) -> Embedding {
+    let tokens = Embedding::table("embed_tokens.weight", config.vocab_size, config.hidden_size);
+    Embedding { tokens, positions: None, segments: None, scale: (config.hidden_size as f32).sqrt() }
+}
+
+fn attention(config: &Gemma2Config, index: usize) -> Attention {
+    let (heads, key_value_heads) = (config.num_attention_heads, config.num_key_value_heads);
+    let head_width = config.head_dim;
+    let part = |name: &str, heads: usize, slot| {
+        let name = format!("layers.{index}.self_attn.{name}");
+        linear(name, [config.hidden_size, heads * head_width], slot)
+    };
+    Attention {
+        query: part("q_proj", heads, AdapterSlot::Query),
+        key: part("k_proj", key_value_heads, AdapterSlot::Key),
+        value: part("v_proj", key_value_heads, AdapterSlot::Value),
+        heads,
+        key_value_heads,
+        head_width,
+        scale: 1.0 / config.query_pre_attn_scalar.sqrt(),
+        softcap: config.attn_logit_softcapping,
+        mask: config.window(index).map_or(Mask::Causal, |window| Mask::SlidingCausal { window }),
+        rotary: Some(Rotary {
+            base: config.rotary_base(),
+            width: head_width,
+            max_positions: config.max_position_embeddings,
+        }),
+        head_norms: None,
+        relative_bias: None,
+    }
+}
+
+fn linear(name: String, [inputs, outputs]: [usize; 2], slot: AdapterSlot) -> Linear {
+    Linear { name, inputs, outputs, has_bias: false, slot }
+}
+
+fn norm(config: &Gemma2Config, name: &str) -> Norm {
+    let (width, epsilon) = (config.hidden_size, config.rms_norm_eps);
+    Norm { name: name.to_owned(), width, kind: NormKind::RootOfOffset, epsilon }
+}

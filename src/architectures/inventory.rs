@@ -1,0 +1,74 @@
+use std::convert::Infallible;
+
+use super::{Attention, Embedding, Linear, Norm, Operations, Parameter, States, hidden_states};
+use crate::checkpoint::{Activation, FamilyConfig};
+
+/// Every weight that the model of this configuration uses, in the order of its use, each once.
+#[must_use]
+pub fn needed_weights(config: &FamilyConfig) -> Vec<Parameter> {
+    let mut inventory = Inventory::default();
+    let Ok(()) = hidden_states(&mut inventory, config, States::All);
+    inventory.parameters
+}
+
+/// The interpreter that computes nothing and notes what is asked for.
+#[derive(Default)]
+struct Inventory {
+    parameters: Vec<Parameter>,
+}
+
+impl Inventory {
+    fn note(&mut self, parameters: impl IntoIterator<Item = Parameter>) -> Result<(), Infallible> {
+        for parameter in parameters {
+            if !self.parameters.contains(&parameter) {
+                self.parameters.push(parameter);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Operations for Inventory {
+    type Tensor = ();
+    type Error = Infallible;
+
+    fn embed(&mut self, embedding: &Embedding) -> Result<(), Infallible> {
+        let others = [&embedding.positions, &embedding.segments];
+        self.note([embedding.tokens.clone()])?;
+        self.note(others.into_iter().flatten().cloned())
+    }
+
+    fn linear(&mut self, linear: &Linear, (): &()) -> Result<(), Infallible> {
+        self.note([Some(linear.weight()), linear.bias()].into_iter().flatten())
+    }
+
+    fn norm(&mut self, norm: &Norm, (): &()) -> Result<(), Infallible> {
+        self.note([Some(norm.weight()), norm.bias()].into_iter().flatten())
+    }
+
+    fn attention(&mut self, attention: &Attention, (): &()) -> Result<(), Infallible> {
+        for linear in [&attention.query, &attention.key, &attention.value] {
+            self.linear(linear, &())?;
+        }
+        for norm in attention.head_norms.iter().flat_map(|norms| norms.iter()) {
+            self.norm(norm, &())?;
+        }
+        self.note(attention.relative_bias.iter().map(|bias| bias.table.clone()))
+    }
+
+    fn activate(&mut self, _: Activation, (): &()) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn add(&mut self, (): &(), (): &()) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn multiply(&mut self, (): &(), (): &()) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn last_token(&mut self, (): &()) -> Result<(), Infallible> {
+        Ok(())
+    }
+}

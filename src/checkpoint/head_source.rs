@@ -1,0 +1,202 @@
+use std::fs;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use super::labels::from_config;
+use super::{
+    Checkpoint, CheckpointError, Dense, Family, FamilyConfig, Head, HeadActivation, OutputMeaning, Pooling,
+};
+
+/// The standard deviation of a fresh head's weights, as the families' own `initializer_range` has it.
+const FRESH_DEVIATION: f64 = 0.02;
+
+/// Which head to put behind the hidden states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeadChoice {
+    /// The classification head of the checkpoint.
+    Own,
+    /// A linear head of seeded random weights, to be trained; a head that is there is left out.
+    Fresh {
+        /// 1 to 4.
+        outputs: usize,
+        /// Decides the weights.
+        seed: u64,
+        /// `None` takes the pooling that the checkpoint states, else mean for encoders and last for decoders.
+        pooling: Option<Pooling>,
+    },
+    /// The logits of these tokens at the last position of a causal language model, in the order of the outputs.
+    Verdicts {
+        /// Token ids.
+        tokens: Vec<u32>,
+    },
+}
+
+/// A head and the meaning of its outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedHead {
+    /// The head.
+    pub head: Head,
+    /// One for each output.
+    pub outputs: Vec<OutputMeaning>,
+}
+
+/// Finds or makes the head; `stated` overrules what the checkpoint says of its outputs.
+///
+/// # Errors
+/// `CheckpointError` when there is no head, a weight of it is missing, or its outputs have no meaning.
+pub fn load_head(
+    checkpoint: &Checkpoint,
+    choice: &HeadChoice,
+    stated: Option<&[OutputMeaning]>,
+) -> Result<LoadedHead, CheckpointError> {
+    let head = match choice {
+        HeadChoice::Own => own(checkpoint)?,
+        HeadChoice::Fresh { outputs, seed, pooling } => {
+            checkpoint.weights.discard(head_names(checkpoint.config.family()));
+            fresh(checkpoint, *outputs, *seed, *pooling)
+        }
+        HeadChoice::Verdicts { tokens } => verdicts(checkpoint, tokens)?,
+    };
+    let count = head.outputs();
+    let outputs = match (stated, choice) {
+        (Some(stated), _) if stated.len() == count => stated.to_vec(),
+        (Some(stated), _) => {
+            let message = format!("{} meanings are stated for {count} outputs", stated.len());
+            return Err(refused(checkpoint, message));
+        }
+        (None, HeadChoice::Own) => from_config(&checkpoint.json, count)?,
+        (None, HeadChoice::Fresh { .. } | HeadChoice::Verdicts { .. }) => OutputMeaning::usual(count)
+            .ok_or_else(|| refused(checkpoint, format!("a head has 1 to 4 outputs, not {count}")))?,
+    };
+    Ok(LoadedHead { head, outputs })
+}
+
+/// The beginnings of the names of a family's classification head.
+fn head_names(family: Family) -> &'static str {
+    match family {
+        Family::Bert => "classifier.",
+        Family::Gemma2 => "score.",
+    }
+}
+
+fn own(checkpoint: &Checkpoint) -> Result<Head, CheckpointError> {
+    let family = checkpoint.config.family();
+    let last = head_names(family);
+    let width = checkpoint.config.width();
+    let Some(&[outputs, _]) = checkpoint.weights.shape(&format!("{last}weight")) else {
+        let found = match checkpoint.architectures().as_slice() {
+            [] => "config.json names no architecture".to_owned(),
+            names => format!("config.json says `{}`", names.join("`, `")),
+        };
+        return Err(CheckpointError::NoHead { folder: checkpoint.folder.clone(), found });
+    };
+    let linear = dense(checkpoint, last, [outputs, width], HeadActivation::Linear)?;
+    let (pooling, layers) = match family {
+        Family::Bert => {
+            let pooler = dense(checkpoint, "pooler.dense.", [width, width], HeadActivation::Tanh)?;
+            (Pooling::First, vec![pooler, linear])
+        }
+        Family::Gemma2 => (Pooling::Last, vec![linear]),
+    };
+    Ok(Head { pooling, width, layers, softcap: None })
+}
+
+/// A layer by the beginning of its names; a family whose heads have no bias may leave it out.
+fn dense(
+    checkpoint: &Checkpoint,
+    name: &str,
+    shape: [usize; 2],
+    activation: HeadActivation,
+) -> Result<Dense, CheckpointError> {
+    let (weights, [outputs, inputs]) = (&checkpoint.weights, shape);
+    let weight = weights.get(&format!("{name}weight"), &shape)?.values();
+    let bias_name = format!("{name}bias");
+    let needed = checkpoint.config.family() == Family::Bert || weights.contains(&bias_name);
+    let bias = if needed { weights.get(&bias_name, &[outputs])?.values() } else { vec![0.0; outputs] };
+    Ok(Dense { inputs, weight, bias, activation })
+}
+
+fn fresh(checkpoint: &Checkpoint, outputs: usize, seed: u64, pooling: Option<Pooling>) -> Head {
+    let width = checkpoint.config.width();
+    let usual = if checkpoint.config.family().is_decoder() { Pooling::Last } else { Pooling::Mean };
+    let pooling = pooling.or_else(|| stated_pooling(checkpoint)).unwrap_or(usual);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let weight = (0..outputs * width).map(|_| normal(&mut random)).collect();
+    let layer = Dense { inputs: width, weight, bias: vec![0.0; outputs], activation: HeadActivation::Linear };
+    Head { pooling, width, layers: vec![layer], softcap: None }
+}
+
+/// A normal number by the transform of Box and Muller (1958).
+#[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+fn normal(random: &mut ChaCha8Rng) -> f32 {
+    // 1 - u is never 0, whose logarithm would be infinite.
+    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
+    let angle = std::f64::consts::TAU * random.random::<f64>();
+    (FRESH_DEVIATION * radius * angle.cos()) as f32
+}
+
+/// The pooling that sentence-transformers wrote beside the weights, where it is one of ours.
+fn stated_pooling(checkpoint: &Checkpoint) -> Option<Pooling> {
+    let text = fs::read(checkpoint.folder.join("1_Pooling").join("config.json")).ok()?;
+    let value: Value = serde_json::from_slice(&text).ok()?;
+    let modes = [
+        ("pooling_mode_mean_tokens", "mean", Pooling::Mean),
+        ("pooling_mode_cls_token", "cls", Pooling::First),
+        ("pooling_mode_lasttoken", "lasttoken", Pooling::Last),
+    ];
+    let chosen = |(key, name, _): &(&str, &str, Pooling)| {
+        let newer = value.get("pooling_mode").and_then(Value::as_str) == Some(*name);
+        newer || value.get(key).and_then(Value::as_bool) == Some(true)
+    };
+    modes.into_iter().find(chosen).map(|(_, _, pooling)| pooling)
+}
+
+/// The rows of the output table that belong to the verdict tokens, as a linear head without bias.
+fn verdicts(checkpoint: &Checkpoint, tokens: &[u32]) -> Result<Head, CheckpointError> {
+    let FamilyConfig::Gemma2(config) = &checkpoint.config else {
+        let family = checkpoint.config.family().name();
+        return Err(refused(checkpoint, format!("`{family}` is no causal language model, it has no token logits")));
+    };
+    let (rows, width) = (config.vocab_size, config.hidden_size);
+    let tied = checkpoint.json.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);
+    let own_table = !tied && checkpoint.weights.contains("lm_head.weight");
+    let name = if own_table { "lm_head.weight" } else { "embed_tokens.weight" };
+    let table = checkpoint.weights.get(name, &[rows, width])?;
+    let row_bytes = width * table.element.size();
+    let mut weight = Vec::with_capacity(tokens.len() * width);
+    for &token in tokens {
+        let row = usize::try_from(token).ok().and_then(|row| table.bytes.chunks_exact(row_bytes).nth(row));
+        let Some(row) = row else {
+            return Err(refused(checkpoint, format!("token {token} is beyond the {rows} rows of `{name}`")));
+        };
+        weight.extend(table.element.decode(row));
+    }
+    let bias = vec![0.0; tokens.len()];
+    let layer = Dense { inputs: width, weight, bias, activation: HeadActivation::Linear };
+    Ok(Head { pooling: Pooling::Last, width, layers: vec![layer], softcap: config.final_logit_softcapping })
+}
+
+fn refused(checkpoint: &Checkpoint, message: String) -> CheckpointError {
+    CheckpointError::HeadChoice { folder: checkpoint.folder.clone(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_weights_are_normal_and_decided_by_the_seed() {
+        let draw = |seed| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            (0..20_000).map(|_| normal(&mut random)).collect::<Vec<f32>>()
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        let drawn = draw(3);
+        let mean = drawn.iter().map(|&v| f64::from(v)).sum::<f64>() / 20_000.0;
+        let deviation = (drawn.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / 20_000.0).sqrt();
+        assert!(mean.abs() < 0.001 && (deviation / FRESH_DEVIATION - 1.0).abs() < 0.03, "{mean} {deviation}");
+    }
+}

@@ -1,0 +1,33 @@
+//! A model directory in the form of Hugging Face: what it says of itself, its weights, its head.
+//!
+//! Decided here once, for all families:
+//! - every weight that the family needs must be there, with the shape that `config.json` implies; every weight
+//!   that is there must be used, or stand in the list of those that no prediction needs ([`unused`](Weights::unused));
+//! - each output has a meaning ([`OutputMeaning`]) that `id2label` or the caller states; none is guessed;
+//! - pickle files run code when they are opened, and are refused with the way to convert them.
+
+mod card;
+mod config;
+mod element;
+mod error;
+mod folder;
+mod head;
+mod head_file;
+mod head_source;
+mod ignorable;
+mod labels;
+mod mapped;
+mod vocabulary;
+mod weights;
+
+pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, files};
+pub use config::{Activation, BertConfig, Family, FamilyConfig, Gemma2Config, LayerType};
+pub use element::Element;
+pub use error::CheckpointError;
+pub use folder::Checkpoint;
+pub use head::{Dense, Head, HeadActivation, Pooling};
+pub use head_file::{HeadForm, read_head, write_head};
+pub use head_source::{HeadChoice, LoadedHead, load_head};
+pub use labels::{OutputMeaning, parse_meanings};
+pub use vocabulary::Vocabulary;
+pub use weights::{StoredTensor, Weights};

@@ -1,0 +1,271 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use safetensors::Dtype;
+use serde::Deserialize;
+
+use super::ignorable::is_ignorable;
+use super::mapped::MappedFile;
+use super::{CheckpointError, Element, Family};
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+const PICKLES: [&str; 5] = ["bin", "pt", "pth", "ckpt", "pkl"];
+
+/// The weights of a checkpoint, mapped, with a record of those that were used.
+///
+/// Names are those of the bare model (`encoder.layer.0.output.dense.weight`); the prefix of a whole model
+/// (`bert.`) and the old names of normalisation weights (`gamma`, `beta`) are found as well.
+#[derive(Debug)]
+pub struct Weights {
+    folder: PathBuf,
+    family: Family,
+    files: Vec<MappedFile>,
+    tensors: BTreeMap<String, Entry>,
+    used: Mutex<BTreeSet<String>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    file: usize,
+    element: Element,
+    shape: Vec<usize>,
+    offsets: (usize, usize),
+}
+
+/// A weight as it lies in its file.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredTensor<'a> {
+    /// Its name in the file.
+    pub name: &'a str,
+    /// Its number type.
+    pub element: Element,
+    /// Its shape, rows first.
+    pub shape: &'a [usize],
+    /// Its numbers, little-endian, rows first.
+    pub bytes: &'a [u8],
+    /// The file.
+    pub file: &'a Path,
+    /// Where in the file the numbers begin, in bytes.
+    pub offset: usize,
+}
+
+impl StoredTensor<'_> {
+    /// The numbers as f32, exactly.
+    #[must_use]
+    pub fn values(&self) -> Vec<f32> {
+        self.element.decode(self.bytes)
+    }
+}
+
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Weights {
+    /// Maps `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+    ///
+    /// # Errors
+    /// `CheckpointError` when there are none, only pickle files, a shard is missing or damaged, or a number type
+    /// is not read.
+    pub fn open(folder: &Path, family: Family) -> Result<Self, CheckpointError> {
+        let (names, expected) = shard_names(folder)?;
+        let mut weights = Self {
+            folder: folder.to_owned(),
+            family,
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            used: Mutex::default(),
+        };
+        for name in names {
+            weights.add_file(&folder.join(name))?;
+        }
+        let absent: Vec<String> =
+            expected.into_keys().filter(|name| !weights.tensors.contains_key(name)).collect();
+        if absent.is_empty() { Ok(weights) } else { Err(weights.missing(absent)) }
+    }
+
+    fn add_file(&mut self, path: &Path) -> Result<(), CheckpointError> {
+        let (file, metadata) = MappedFile::open(path)?;
+        for (name, info) in metadata.tensors() {
+            let element = match info.dtype {
+                Dtype::F32 => Element::F32,
+                Dtype::F16 => Element::F16,
+                Dtype::BF16 => Element::Bf16,
+                // Buffers of positions are integers; nothing reads them.
+                _ if is_ignorable(&name, self.family) => continue,
+                other => {
+                    let stored = format!("{other:?}");
+                    return Err(CheckpointError::NumberType { name, path: path.to_owned(), stored });
+                }
+            };
+            let entry = Entry {
+                file: self.files.len(),
+                element,
+                shape: info.shape.clone(),
+                offsets: info.data_offsets,
+            };
+            if self.tensors.insert(name.clone(), entry).is_some() {
+                let message = format!("`{name}` is in another shard already");
+                return Err(CheckpointError::Damaged { path: path.to_owned(), message });
+            }
+        }
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// Where the files lie.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The safetensors files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path.as_path())
+    }
+
+    /// The most frequent number type by bytes: the one that the model was saved in.
+    #[must_use]
+    pub fn main_element(&self) -> Element {
+        let mut totals = [(Element::F32, 0), (Element::F16, 0), (Element::Bf16, 0)];
+        for entry in self.tensors.values() {
+            for (element, total) in &mut totals {
+                if *element == entry.element {
+                    *total += entry.offsets.1 - entry.offsets.0;
+                }
+            }
+        }
+        totals.into_iter().max_by_key(|(_, total)| *total).map_or(Element::F32, |(element, _)| element)
+    }
+
+    /// Whether a weight of this name is there; asking is not using.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The shape of a weight, where it is there; asking is not using.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.find(name).map(|(_, entry)| entry.shape.as_slice())
+    }
+
+    /// Checks all the weights that a model needs at once, so that one message names all that are missing.
+    ///
+    /// # Errors
+    /// `CheckpointError::Missing` names those that are missing or have another shape.
+    pub fn check(&self, needed: &[(String, Vec<usize>)]) -> Result<(), CheckpointError> {
+        let problems: Vec<String> = needed
+            .iter()
+            .filter_map(|(name, shape)| match self.shape(name) {
+                None => Some(format!("{name} {shape:?}")),
+                Some(found) if found != shape => Some(format!("{name} {shape:?} (found {found:?})")),
+                Some(_) => None,
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(self.missing(problems)) }
+    }
+
+    /// A weight, and the note that it was used.
+    ///
+    /// # Errors
+    /// `CheckpointError::Missing` when it is not there or has another shape.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>, CheckpointError> {
+        self.check(&[(name.to_owned(), shape.to_vec())])?;
+        let (name, entry) = self.find(name).ok_or_else(|| self.missing(vec![name.to_owned()]))?;
+        self.used().insert(name.to_owned());
+        let file = &self.files[entry.file];
+        let (bytes, offset) = file.bytes(entry.offsets);
+        let (element, shape) = (entry.element, entry.shape.as_slice());
+        Ok(StoredTensor { name, element, shape, bytes, file: &file.path, offset })
+    }
+
+    /// Counts the weights whose names begin so as used, because the caller wants to do without them.
+    pub(super) fn discard(&self, beginning: &str) {
+        let names = self.tensors.keys().filter(|name| name.starts_with(beginning)).cloned();
+        self.used().extend(names);
+    }
+
+    /// The names of those that no prediction needs and nothing used: buffers, heads of another task.
+    ///
+    /// # Errors
+    /// `CheckpointError::Unused` names the others that nothing used.
+    pub fn unused(&self) -> Result<Vec<String>, CheckpointError> {
+        let used = self.used();
+        let (ignored, names): (Vec<String>, Vec<String>) = self
+            .tensors
+            .keys()
+            .filter(|name| !used.contains(*name))
+            .cloned()
+            .partition(|name| is_ignorable(name, self.family));
+        if names.is_empty() {
+            Ok(ignored)
+        } else {
+            Err(CheckpointError::Unused { folder: self.folder.clone(), names })
+        }
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // A set of names is sound whatever another thread was doing.
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, name: &str) -> Option<(&str, &Entry)> {
+        let old = name
+            .strip_suffix("LayerNorm.weight")
+            .map(|start| format!("{start}LayerNorm.gamma"))
+            .or_else(|| name.strip_suffix("LayerNorm.bias").map(|start| format!("{start}LayerNorm.beta")));
+        [Some(name.to_owned()), old].into_iter().flatten().find_map(|bare| {
+            let prefixed = format!("{}{bare}", self.family.prefix());
+            let found = self.tensors.get_key_value(&prefixed).or_else(|| self.tensors.get_key_value(&bare));
+            found.map(|(name, entry)| (name.as_str(), entry))
+        })
+    }
+
+    fn missing(&self, problems: Vec<String>) -> CheckpointError {
+        let family = self.family.name().to_owned();
+        CheckpointError::Missing { folder: self.folder.clone(), family, problems }
+    }
+}
+
+/// The files to map, and the map of an index: which tensor should be in which of them.
+fn shard_names(folder: &Path) -> Result<(Vec<String>, BTreeMap<String, String>), CheckpointError> {
+    let index = folder.join(INDEX);
+    if folder.join(SINGLE).is_file() {
+        return Ok((vec![SINGLE.to_owned()], BTreeMap::new()));
+    }
+    if !index.is_file() {
+        return Err(no_weights(folder));
+    }
+    let bytes = fs::read(&index).map_err(|source| CheckpointError::Read { path: index.clone(), source })?;
+    let parsed: ShardIndex = serde_json::from_slice(&bytes)
+        .map_err(|source| CheckpointError::Json { path: index.clone(), source })?;
+    let names: BTreeSet<String> = parsed.weight_map.values().cloned().collect();
+    if let Some(name) = names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
+        let message = format!("the shard `{name}` is not the name of a file beside it");
+        return Err(CheckpointError::Damaged { path: index, message });
+    }
+    Ok((names.into_iter().collect(), parsed.weight_map))
+}
+
+fn no_weights(folder: &Path) -> CheckpointError {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(source) => return CheckpointError::Read { path: folder.to_owned(), source },
+    };
+    let mut pickles: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().and_then(|end| end.to_str()).is_some_and(|end| PICKLES.contains(&end)))
+        // The arguments of a training run are a pickle too, and no weights.
+        .filter(|path| path.file_name().is_none_or(|name| name != "training_args.bin"))
+        .collect();
+    pickles.sort();
+    match pickles.into_iter().next() {
+        Some(path) => CheckpointError::Pickle { path },
+        None => CheckpointError::NoWeights { folder: folder.to_owned() },
+    }
+}

@@ -1,0 +1,181 @@
+use candle_core::{D, Device, Tensor};
+
+use super::interpreter::Interpreter;
+use super::{ComputeError, PaddedBatch};
+use crate::architectures::{Attention, Mask, Operations, RelativeBias, Rotary};
+
+/// Added to the score of a token that must not be seen. Not minus infinity: a padded row that sees nothing at all
+/// would become NaN, and NaN would travel through the sums of its batch.
+const UNSEEN: f32 = f32::MIN / 2.0;
+
+/// What each token attends to: [rows, length, heads x head width].
+pub(super) fn attend(
+    interpreter: &mut Interpreter,
+    attention: &Attention,
+    x: &Tensor,
+) -> Result<Tensor, ComputeError> {
+    let asking = interpreter.linear(&attention.query, x)?;
+    let asked = interpreter.linear(&attention.key, x)?;
+    let mut asking = split(&asking, attention.head_width)?;
+    let mut asked = split(&asked, attention.head_width)?;
+    if let Some([query_norm, key_norm]) = attention.head_norms.as_deref() {
+        asking = interpreter.norm(query_norm, &asking)?;
+        asked = interpreter.norm(key_norm, &asked)?;
+    }
+    let (mut query, mut key) = (in_front(&asking)?, in_front(&asked)?);
+    if let Some(rotary) = &attention.rotary {
+        (query, key) = (rotated(&query, rotary)?, rotated(&key, rotary)?);
+    }
+    let value = interpreter.linear(&attention.value, x)?;
+    let value = in_front(&split(&value, attention.head_width)?)?;
+
+    let groups = attention.heads / attention.key_value_heads;
+    let scores = query.matmul(&repeated(&key, groups)?.t()?.contiguous()?)?;
+    let scores = masked(interpreter, attention, &(scores * f64::from(attention.scale))?)?;
+    let gathered = softmax(&scores)?.matmul(&repeated(&value, groups)?)?;
+    let (rows, length) = (interpreter.batch.rows, interpreter.batch.length);
+    Ok(gathered.transpose(1, 2)?.reshape((rows, length, attention.heads * attention.head_width))?)
+}
+
+/// [rows, length, heads, head width].
+fn split(x: &Tensor, head_width: usize) -> Result<Tensor, candle_core::Error> {
+    let (rows, length, width) = x.dims3()?;
+    x.reshape((rows, length, width / head_width, head_width))
+}
+
+/// [rows, heads, length, head width].
+fn in_front(x: &Tensor) -> Result<Tensor, ComputeError> {
+    Ok(x.transpose(1, 2)?.contiguous()?)
+}
+
+/// Each head `times` times beside itself.
+fn repeated(x: &Tensor, times: usize) -> Result<Tensor, candle_core::Error> {
+    if times == 1 {
+        return Ok(x.clone());
+    }
+    let (rows, heads, length, width) = x.dims4()?;
+    let wide = x.unsqueeze(2)?.expand((rows, heads, times, length, width))?;
+    wide.reshape((rows, heads * times, length, width))
+}
+
+/// The first half turned against the second.
+fn rotated(x: &Tensor, rotary: &Rotary) -> Result<Tensor, candle_core::Error> {
+    let (_, _, length, width) = x.dims4()?;
+    let half = width / 2;
+    let [cosines, sines] = rotary.tables(length).map(|table| Tensor::from_vec(table, (length, half), &Device::Cpu));
+    let (cosines, sines) = (cosines?, sines?);
+    let (first, second) = (x.narrow(3, 0, half)?, x.narrow(3, half, half)?);
+    let turned_first = (first.broadcast_mul(&cosines)? - second.broadcast_mul(&sines)?)?;
+    let turned_second = (second.broadcast_mul(&cosines)? + first.broadcast_mul(&sines)?)?;
+    Tensor::cat(&[turned_first, turned_second], 3)?.contiguous()
+}
+
+/// The scores capped, biased, and without what must not be seen.
+fn masked(
+    interpreter: &Interpreter,
+    attention: &Attention,
+    scores: &Tensor,
+) -> Result<Tensor, ComputeError> {
+    let mut scores = scores.clone();
+    if let Some(cap) = attention.softcap.map(f64::from) {
+        scores = ((scores / cap)?.tanh()? * cap)?;
+    }
+    if let Some(bias) = &attention.relative_bias {
+        scores = scores.broadcast_add(&distance_bias(interpreter, bias)?)?;
+    }
+    Ok(scores.broadcast_add(&mask(interpreter.batch, attention.mask)?)?)
+}
+
+/// 0 where a token is seen: [rows, 1, asking, asked].
+fn mask(batch: &PaddedBatch, mask: Mask) -> Result<Tensor, candle_core::Error> {
+    let length = batch.length;
+    let mut values = Vec::with_capacity(batch.rows * length * length);
+    for row in batch.valid.chunks_exact(length) {
+        for asking in 0..length {
+            values.extend(row.iter().enumerate().map(|(asked, &valid)| {
+                let seen = match mask {
+                    Mask::Padding => true,
+                    Mask::Causal => asked <= asking,
+                    Mask::SlidingCausal { window } => asked <= asking && asking - asked < window,
+                };
+                if valid && seen { 0.0 } else { UNSEEN }
+            }));
+        }
+    }
+    Tensor::from_vec(values, (batch.rows, 1, length, length), &Device::Cpu)
+}
+
+/// The learnt bias of each pair of places: [1, heads, asking, asked].
+fn distance_bias(interpreter: &Interpreter, bias: &RelativeBias) -> Result<Tensor, ComputeError> {
+    let table = interpreter.parameter(&bias.table)?;
+    let (buckets, heads) = table.dims2()?;
+    let length = interpreter.batch.length;
+    let pairs = (0..length).flat_map(|asking| (0..length).map(move |asked| (asking, asked)));
+    let indices: Vec<u32> = pairs.map(|(asking, asked)| bucket(asking, asked, buckets, bias)).collect();
+    let rows = table.index_select(&Tensor::new(indices, &Device::Cpu)?, 0)?;
+    Ok(rows.reshape((length, length, heads))?.permute((2, 0, 1))?.unsqueeze(0)?)
+}
+
+/// The bucket of a distance (Raffel et al. 2020): exact up to half of the buckets, then logarithmic.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "buckets are few and not negative")]
+fn bucket(asking: usize, asked: usize, buckets: usize, bias: &RelativeBias) -> u32 {
+    let ahead = asked > asking;
+    let (buckets, first, distance) = match (bias.both_directions, ahead) {
+        (true, true) => (buckets / 2, buckets / 2, asked - asking),
+        (true, false) => (buckets / 2, 0, asking - asked),
+        (false, true) => (buckets, 0, 0),
+        (false, false) => (buckets, 0, asking - asked),
+    };
+    let exact = buckets / 2;
+    if distance < exact {
+        return (first + distance) as u32;
+    }
+    let growth = (distance as f32 / exact as f32).ln() / (bias.max_distance as f32 / exact as f32).ln();
+    let beyond = exact + (growth * (buckets - exact) as f32) as usize;
+    (first + beyond.min(buckets - 1)) as u32
+}
+
+/// Over the last dimension, by operations that have a gradient.
+fn softmax(scores: &Tensor) -> Result<Tensor, candle_core::Error> {
+    let largest = scores.max_keepdim(D::Minus1)?;
+    let powers = scores.broadcast_sub(&largest)?.exp()?;
+    powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architectures::Embedding;
+
+    #[test]
+    fn near_distances_have_their_own_bucket_and_far_ones_share() {
+        let table = Embedding::table("relative_attention_bias.weight", 32, 2);
+        let bias = RelativeBias { table, max_distance: 128, both_directions: true };
+        let places = |asking, asked| bucket(asking, asked, 32, &bias);
+        // As T5 of transformers 5.24.0 gives them for distances 0, -1, 1, -7, 7, -8, 20, -200, 200.
+        let expected = [0, 1, 17, 7, 23, 8, 26, 15, 31];
+        let found = [
+            places(0, 0),
+            places(1, 0),
+            places(0, 1),
+            places(7, 0),
+            places(0, 7),
+            places(8, 0),
+            places(0, 20),
+            places(200, 0),
+            places(0, 200),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_window_counts_the_asking_token_itself() {
+        let texts: [(&[u32], &[u32]); 1] = [(&[1, 2, 3, 4], &[0, 0, 0, 0])];
+        let batch = PaddedBatch::new(&texts, false).unwrap();
+        let values = mask(&batch, Mask::SlidingCausal { window: 2 }).unwrap();
+        let values: Vec<f32> = values.flatten_all().unwrap().to_vec1().unwrap();
+        let seen: Vec<bool> = values.iter().map(|&value| value == 0.0).collect();
+        assert_eq!(seen[12..], [false, false, true, true]);
+        assert_eq!(seen[..4], [true, false, false, false]);
+    }
+}

@@ -1,0 +1,18 @@
+use crate::checkpoint::CheckpointError;
+
+/// A model could not be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum ComputeError {
+    /// Its checkpoint does not hold what it needs.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A batch that does not fit the model.
+    #[error("{0}")]
+    Batch(String),
+    /// candle refused; with sound weights and batches that is a fault of this program.
+    #[error("candle: {0}")]
+    Candle(#[from] candle_core::Error),
+    /// A weight that the list of the architecture does not have, which is a fault of this program.
+    #[error("`{0}` was asked for and not loaded")]
+    NotLoaded(String),
+}
