@@ -130,8 +130,7 @@ fn words_between<'a>(skeleton: &'a str, stand_ins: &[String]) -> Result<Vec<&'a 
 
 fn located(messages: Vec<Message>, words: &[&str], real: &str) -> Result<Segment, EncodingError> {
     let mut pieces = vec![Piece::frame(words[0])];
-    let mut rest =
-        real.strip_prefix(words[0]).ok_or(EncodingError::ContentChanged { message: 0 })?;
+    let mut rest = real.strip_prefix(words[0]).ok_or(EncodingError::ContentChanged { message: 0 })?;
     let last = messages.len().saturating_sub(1);
     for (index, message) in messages.into_iter().enumerate() {
         let follows = words[index + 1];
@@ -211,7 +210,10 @@ mod tests {
     fn a_template_may_trim_but_not_rewrite() {
         let trimmed = CHAT_ML.replace("m.content", "m.content | trim");
         let pieces = write(&trimmed, &["  hello ", " you\n"]).unwrap();
-        assert_eq!(text_of(&pieces), "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nyou<|im_end|>\n");
+        assert_eq!(
+            text_of(&pieces),
+            "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nyou<|im_end|>\n"
+        );
         let upper = CHAT_ML.replace("m.content", "m.content | upper");
         assert!(matches!(write(&upper, &["A", "b"]), Err(EncodingError::ContentChanged { message: 1 })));
     }

@@ -186,11 +186,7 @@ impl Encoder {
         self.laid_unnamed(battle, shown).map_err(|source| of_battle(battle, source))
     }
 
-    fn laid_unnamed(
-        &self,
-        battle: &Battle,
-        shown: Shown,
-    ) -> Result<(Vec<Laid>, PartCounts), EncodingError> {
+    fn laid_unnamed(&self, battle: &Battle, shown: Shown) -> Result<(Vec<Laid>, PartCounts), EncodingError> {
         let segments: Vec<Vec<PlacedToken>> = self
             .segments(battle, shown)?
             .iter()
@@ -269,15 +265,13 @@ fn chat_segment(
 /// The wrapping without what the template already wrote at its ends.
 fn once(wrapping: &Wrapping, segments: &[Vec<PlacedToken>]) -> Wrapping {
     let mut wrapping = wrapping.clone();
-    let same = |(special, token): (&Special, &PlacedToken)| {
-        special.id == token.id && token.part == Part::Frame
-    };
+    let same =
+        |(special, token): (&Special, &PlacedToken)| special.id == token.id && token.part == Part::Frame;
     let begins = segments.first().is_some_and(|first| {
         first.len() >= wrapping.before.len() && wrapping.before.iter().zip(first).all(same)
     });
     let ends = segments.last().is_some_and(|last| {
-        last.len() >= wrapping.after.len()
-            && wrapping.after.iter().rev().zip(last.iter().rev()).all(same)
+        last.len() >= wrapping.after.len() && wrapping.after.iter().rev().zip(last.iter().rev()).all(same)
     });
     if begins {
         wrapping.before.clear();

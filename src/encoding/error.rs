@@ -95,7 +95,9 @@ pub enum EncodingError {
         found: u32,
     },
     /// There is nothing to pad with.
-    #[error("no padding token is named in `tokenizer_config.json` (`pad_token`, or `eos_token` in its place)")]
+    #[error(
+        "no padding token is named in `tokenizer_config.json` (`pad_token`, or `eos_token` in its place)"
+    )]
     NoPad,
     /// The vocabulary is larger than the embedding of the model.
     #[error(

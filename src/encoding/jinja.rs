@@ -75,8 +75,13 @@ mod tests {
         assert_eq!(write("{{ text.strip().upper() }}|{{ text | trim }}").unwrap(), "AB|Ab");
         assert_eq!(write("{% if true %}\n  x\n{% endif %}\ny").unwrap(), "  x\ny");
         assert_eq!(write("{{ [1, {'a': 'é\"'}] | tojson }}").unwrap(), r#"[1, {"a": "é\""}]"#);
-        assert_eq!(write("{% for i in [1,2,3] %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}").unwrap(), "1");
+        assert_eq!(
+            write("{% for i in [1,2,3] %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}").unwrap(),
+            "1"
+        );
         assert_eq!(write("{{ strftime_now is defined }}").unwrap(), "False");
-        assert!(reason(&write("{{ raise_exception('no system role') }}").unwrap_err()).contains("no system role"));
+        assert!(
+            reason(&write("{{ raise_exception('no system role') }}").unwrap_err()).contains("no system role")
+        );
     }
 }

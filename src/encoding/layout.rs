@@ -114,12 +114,8 @@ fn interleaved(texts: &Texts<'_>, labels: &Labels) -> Vec<Piece> {
 /// The prompt alone, then both responses with their labels.
 pub(super) fn comparison_pair(texts: &Texts<'_>, labels: &Labels) -> Vec<Segment> {
     let [prompt, first, second] = concatenated_texts(texts, labels);
-    let responses = vec![
-        Piece::frame(labels.response_a.trim_start()),
-        first,
-        Piece::frame(&labels.response_b),
-        second,
-    ];
+    let responses =
+        vec![Piece::frame(labels.response_a.trim_start()), first, Piece::frame(&labels.response_b), second];
     vec![vec![prompt], framed(responses)]
 }
 

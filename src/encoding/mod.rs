@@ -36,8 +36,8 @@ pub use recipe::{ChatLayout, EncodingRecipe, Labels, MissingResponse, Template};
 pub use report::{PartReport, Quantiles, TruncationReport, TruncationTally};
 pub use tokenizer::{PadOrigin, PadToken};
 pub use truncation::{
-    Cut, FrameTooLong, Keep, Lengths, PartsTruncation, Plan, Shares, Side, Truncation, TurnLengths, TurnOrder,
-    plan_parts,
+    Cut, FrameTooLong, Keep, Lengths, PartsTruncation, Plan, Shares, Side, Truncation, TurnLengths,
+    TurnOrder, plan_parts,
 };
 pub use view::{RowView, TokenView};
 pub use water::{Vessel, water_fill};

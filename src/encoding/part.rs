@@ -160,8 +160,7 @@ mod tests {
         ]);
         let turns: Vec<Option<usize>> = pieces.iter().map(|piece| piece.turn).collect();
         assert_eq!(turns, [None, Some(0), Some(0), Some(0), Some(0), Some(1), None]);
-        let later: String =
-            pieces.iter().filter(|p| p.turn != Some(0)).map(|p| p.text.as_str()).collect();
+        let later: String = pieces.iter().filter(|p| p.turn != Some(0)).map(|p| p.text.as_str()).collect();
         assert_eq!(later, "<q>");
         assert_eq!(text_of(&pieces), "<p|a><q>");
     }

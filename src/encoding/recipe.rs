@@ -156,10 +156,7 @@ impl Template {
     /// Whether each response is a sequence of its own.
     #[must_use]
     pub fn is_single(&self) -> bool {
-        matches!(
-            self,
-            Self::Single { .. } | Self::SingleChat { .. } | Self::Custom { single: true, .. }
-        )
+        matches!(self, Self::Single { .. } | Self::SingleChat { .. } | Self::Custom { single: true, .. })
     }
 
     /// Whether the tokenizer's special tokens are written by the chat template itself.

@@ -47,10 +47,8 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn new(bytes: &[u8]) -> Result<Self, EncodingError> {
-        let mut inner = Tokenizer::from_bytes(bytes).map_err(|error| EncodingError::Form {
-            file: "tokenizer.json",
-            reason: error.to_string(),
-        })?;
+        let mut inner = Tokenizer::from_bytes(bytes)
+            .map_err(|error| EncodingError::Form { file: "tokenizer.json", reason: error.to_string() })?;
         let padding = inner.get_padding().map(|padding| (padding.pad_token.clone(), padding.pad_id));
         inner.with_truncation(None).map_err(EncodingError::tokenizer)?;
         inner.with_padding(None);
@@ -68,10 +66,10 @@ impl Tokens {
     pub(super) fn pad(&self, config: &TokenizerConfig) -> Result<PadToken, EncodingError> {
         let named = |role| config.special.get(role);
         let known = |role: &'static str, token: &str, origin| {
-            let id = self.inner.token_to_id(token).ok_or_else(|| EncodingError::UnknownToken {
-                role,
-                token: token.to_owned(),
-            })?;
+            let id = self
+                .inner
+                .token_to_id(token)
+                .ok_or_else(|| EncodingError::UnknownToken { role, token: token.to_owned() })?;
             Ok(PadToken { token: token.to_owned(), id, origin })
         };
         if let Some(token) = named("pad_token") {

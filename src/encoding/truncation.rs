@@ -126,7 +126,8 @@ impl Lengths {
     /// Everything together.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.fixed + self.turns.iter().map(|turn| turn.frame + turn.texts.iter().sum::<usize>()).sum::<usize>()
+        self.fixed
+            + self.turns.iter().map(|turn| turn.frame + turn.texts.iter().sum::<usize>()).sum::<usize>()
     }
 }
 
@@ -260,7 +261,13 @@ fn cut(tokens: usize, budget: usize, policy: &PartsTruncation, marker: usize) ->
         return Cut { head: tokens, tail: 0, marked: false };
     }
     let marked = marker > 0 && budget > 2 * marker;
-    let kept = if marked { budget - marker } else if marker > 0 { budget.min(marker) } else { budget };
+    let kept = if marked {
+        budget - marker
+    } else if marker > 0 {
+        budget.min(marker)
+    } else {
+        budget
+    };
     let head = match policy.keep {
         Keep::Head => kept,
         Keep::Tail => 0,
@@ -287,9 +294,7 @@ mod tests {
 
     #[test]
     fn head_tail_and_both_ends_are_kept() {
-        let cut_with = |keep| {
-            plan_parts(&one([2, 500, 3]), 120, &policy(keep), 1).unwrap().turns[0].unwrap()
-        };
+        let cut_with = |keep| plan_parts(&one([2, 500, 3]), 120, &policy(keep), 1).unwrap().turns[0].unwrap();
         assert_eq!(cut_with(Keep::Head)[1], Cut { head: 99, tail: 0, marked: true });
         assert_eq!(cut_with(Keep::Tail)[1], Cut { head: 0, tail: 99, marked: true });
         assert_eq!(cut_with(Keep::HeadTail)[1], Cut { head: 50, tail: 49, marked: true });

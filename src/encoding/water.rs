@@ -22,7 +22,8 @@ impl Vessel {
 pub fn water_fill(vessels: &[Vessel], floor: usize, budget: usize) -> Vec<usize> {
     let floors: usize = vessels.iter().map(|vessel| vessel.tokens.min(floor)).sum();
     if floors > budget {
-        let level = highest(floor as u64, |level| below_floor(vessels, level).iter().sum::<usize>() <= budget);
+        let level =
+            highest(floor as u64, |level| below_floor(vessels, level).iter().sum::<usize>() <= budget);
         return below_floor(vessels, level);
     }
     let top = vessels

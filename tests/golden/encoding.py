@@ -54,8 +54,9 @@ def single(turns):
 def plain(tokenizer, *texts, **options):
     # What tokenizer.json hides is switched off here as a careful user of Python must.
     options = {"truncation": False, "padding": False} | options
-    found = tokenizer(*texts, return_token_type_ids=True, **options)
-    return {"ids": found["input_ids"], "type_ids": found["token_type_ids"]}
+    # Called with lists: with texts, transformers drops an empty second one and makes another sequence of it.
+    found = tokenizer(*([text] for text in texts), return_token_type_ids=True, **options)
+    return {"ids": found["input_ids"][0], "type_ids": found["token_type_ids"][0]}
 
 
 def chat(tokenizer, messages, **options):

@@ -1,0 +1,196 @@
+//! Token ids against transformers; `encoding.py` printed `encoding.json`.
+
+use serde::Deserialize;
+use tiebreak::battle::{Battle, BattleId, Response, Turn};
+use tiebreak::encoding::{
+    ChatLayout, Encoder, EncodingBudget, EncodingError, EncodingRecipe, Labels, MissingResponse, Orders,
+    PadOrigin, Shown, Side, Template, TokenizerFiles, Truncation,
+};
+
+#[derive(Deserialize)]
+struct Golden {
+    battles: Vec<Vec<(String, Option<String>, Option<String>)>>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    tokenizer: String,
+    battle: usize,
+    template: String,
+    text: Option<String>,
+    ids: Vec<u32>,
+    type_ids: Vec<u32>,
+}
+
+macro_rules! fixture {
+    ($name:literal) => {
+        TokenizerFiles {
+            tokenizer: include_bytes!(concat!("../fixtures/tokenizers/", $name, "/tokenizer.json")).to_vec(),
+            config: Some(
+                include_bytes!(concat!("../fixtures/tokenizers/", $name, "/tokenizer_config.json")).to_vec(),
+            ),
+            chat_template: None,
+        }
+    };
+}
+
+fn files(name: &str) -> TokenizerFiles {
+    match name {
+        "wordpiece" => fixture!("wordpiece"),
+        "hidden" => fixture!("hidden"),
+        "byte_level" => fixture!("byte_level"),
+        _ => TokenizerFiles {
+            chat_template: Some(include_str!("../fixtures/tokenizers/gemma/chat_template.jinja").to_owned()),
+            ..fixture!("gemma")
+        },
+    }
+}
+
+fn battles(golden: &Golden) -> Vec<Battle> {
+    let response =
+        |text: &Option<String>| text.as_ref().map_or(Response::Missing, |text| Response::Text(text.clone()));
+    golden
+        .battles
+        .iter()
+        .enumerate()
+        .map(|(row, turns)| {
+            let turns = turns.iter().map(|(prompt, a, b)| Turn {
+                prompt: prompt.clone(),
+                response_a: response(a),
+                response_b: response(b),
+            });
+            Battle::new(BattleId(row.to_string()), None, turns.collect()).unwrap()
+        })
+        .collect()
+}
+
+fn template(name: &str) -> Template {
+    let labels = Labels::default();
+    let variables = std::collections::BTreeMap::new();
+    match name {
+        "interleaved" => Template::Interleaved { labels },
+        "single" => Template::Single { labels, pair: false },
+        "pair" => Template::Concatenated { labels, pair: true },
+        "single_pair" => Template::Single { labels, pair: true },
+        "single_chat" => Template::SingleChat { variables },
+        "chat" => Template::Chat {
+            instruction: "Judge.\n\n".to_owned(),
+            layout: ChatLayout::Interleaved,
+            labels,
+            ending: "\n\nWhich is better?".to_owned(),
+            add_generation_prompt: true,
+            variables,
+        },
+        _ => Template::Concatenated { labels, pair: false },
+    }
+}
+
+fn encoder(tokenizer: &str, template: Template, budget: EncodingBudget) -> Encoder {
+    let recipe = EncodingRecipe { template, missing: MissingResponse::default() };
+    Encoder::new(&files(tokenizer), recipe, budget).unwrap()
+}
+
+fn ample() -> EncodingBudget {
+    EncodingBudget { max_tokens: 10_000, truncation: Truncation::default(), orders: Orders::Both }
+}
+
+#[test]
+fn the_ids_of_every_template_and_tokenizer_are_those_of_transformers() {
+    let golden: Golden = serde_json::from_str(include_str!("encoding.json")).unwrap();
+    let battles = battles(&golden);
+    assert!(golden.cases.len() > 100);
+    for case in &golden.cases {
+        let budget = match case.template.as_str() {
+            "whole_left" => EncodingBudget {
+                max_tokens: 24,
+                truncation: Truncation::Whole { side: Side::Left },
+                ..ample()
+            },
+            "whole_right" => EncodingBudget {
+                max_tokens: 24,
+                truncation: Truncation::Whole { side: Side::Right },
+                ..ample()
+            },
+            _ => ample(),
+        };
+        let template = template(&case.template);
+        let shown = if template.is_single() { Shown::OnlyA } else { Shown::Ab };
+        let encoder = encoder(&case.tokenizer, template, budget);
+        let name = format!("{} {} {}", case.tokenizer, case.template, case.battle);
+        let found = encoder.sequence(&battles[case.battle], shown).unwrap();
+        if let Some(text) = &case.text {
+            assert_eq!(&encoder.text(&battles[case.battle], shown).unwrap().concat(), text, "{name}");
+        }
+        assert_eq!(found.ids, case.ids, "{name}");
+        assert_eq!(found.type_ids, case.type_ids, "{name}");
+    }
+}
+
+#[test]
+fn a_template_that_already_writes_the_special_tokens_gets_no_second_ones() {
+    let golden: Golden = serde_json::from_str(include_str!("encoding.json")).unwrap();
+    let battle = &battles(&golden)[0];
+    let custom = |source: &str| Template::Custom { template: source.to_owned(), single: false };
+    for source in ["{{ bos_token }}{{ turns[0].prompt }}", "{{ turns[0].prompt }}"] {
+        let found = encoder("gemma", custom(source), ample()).sequence(battle, Shown::Ab).unwrap();
+        assert_eq!(found.ids.iter().filter(|id| **id == 2).count(), 1, "{source}");
+        assert_eq!(found.ids[0], 2);
+    }
+    let both = "{{ cls_token }}{{ turns[0].prompt }}{{ sep_token }}";
+    let found = encoder("wordpiece", custom(both), ample()).sequence(battle, Shown::Ab).unwrap();
+    assert_eq!((found.ids[0], found.ids[1] == 2, *found.ids.last().unwrap()), (2, false, 3));
+    assert_eq!(found.ids.iter().filter(|id| **id == 3).count(), 1);
+}
+
+#[test]
+fn a_truncation_and_a_padding_hidden_in_the_file_change_nothing() {
+    let golden: Golden = serde_json::from_str(include_str!("encoding.json")).unwrap();
+    for battle in &battles(&golden) {
+        let [plain, hidden] = ["wordpiece", "hidden"]
+            .map(|name| encoder(name, template("interleaved"), ample()).sequence(battle, Shown::Ab).unwrap());
+        assert_eq!(plain, hidden);
+    }
+}
+
+#[test]
+fn the_padding_token_is_found_where_it_is_named_and_checked() {
+    let origin = |name| encoder(name, template("single"), ample()).pad().unwrap();
+    assert_eq!((origin("wordpiece").id, origin("wordpiece").origin), (0, PadOrigin::Config));
+    assert_eq!((origin("hidden").id, origin("hidden").origin), (0, PadOrigin::Tokenizer));
+    let with = |config: &str| {
+        let files = TokenizerFiles { config: Some(config.as_bytes().to_vec()), ..files("byte_level") };
+        let recipe = EncodingRecipe { template: template("single"), missing: MissingResponse::default() };
+        Encoder::new(&files, recipe, ample()).unwrap().pad()
+    };
+    assert_eq!(with(r#"{"eos_token":"<|im_end|>"}"#).unwrap().origin, PadOrigin::EndOfSequence);
+    assert!(matches!(with("{}"), Err(EncodingError::NoPad)));
+    assert!(with(r#"{"pad_token":"<nowhere>"}"#).unwrap_err().to_string().contains("`<nowhere>`"));
+}
+
+#[test]
+fn a_vocabulary_above_the_embedding_is_named() {
+    let encoder = encoder("gemma", template("single"), ample());
+    assert!(encoder.check_vocabulary(10_000).is_ok());
+    let failed = encoder.check_vocabulary(100).unwrap_err().to_string();
+    assert!(failed.contains("the model's embedding has 100 rows"), "{failed}");
+}
+
+#[test]
+fn a_view_shows_the_ids_of_the_sequence_with_their_parts() {
+    let golden: Golden = serde_json::from_str(include_str!("encoding.json")).unwrap();
+    let battle = &battles(&golden)[4];
+    for name in ["chat", "interleaved", "concatenated"] {
+        let budget = EncodingBudget { max_tokens: 120, ..ample() };
+        let encoder = encoder("gemma", template(name), budget);
+        let (views, sequences) = (encoder.views(battle).unwrap(), encoder.encode(battle).unwrap());
+        assert_eq!(views.len(), 2);
+        for (view, sequence) in views.iter().zip(&sequences) {
+            let ids: Vec<u32> = view.tokens.iter().map(|token| token.id).collect();
+            assert_eq!(ids, sequence.ids);
+            assert_eq!(view.counts, sequence.counts);
+            assert!(sequence.ids.len() <= 120 && sequence.counts.is_cut(), "{name} {}", ids.len());
+            assert!(view.text.contains("Die"), "{}", view.text);
+        }
+    }
+}
