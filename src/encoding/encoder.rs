@@ -4,16 +4,15 @@ use super::chat::{ChatOptions, ChatTemplate, Message, message};
 use super::custom::CustomTemplate;
 use super::files::TokenizerConfig;
 use super::layout::{self, Texts};
-use super::part::{Part, PartCounts, Segment, Shown, framed};
+use super::part::{Part, PartCounts, Piece, Segment, Shown, framed};
 use super::select::{Limits, Selected, select};
 use super::tokenizer::{PadToken, PlacedToken, Tokens};
-use super::wrapping::{Special, Wrapping};
+use super::wrapping::{Laid, Wrapping, once, wrapped};
 use super::{
     ChatLayout, EncodingBudget, EncodingError, EncodingIdentity, EncodingRecipe, Template, TokenizerFiles,
     Truncation,
 };
 use crate::battle::Battle;
-use crate::encoding::part::Piece;
 
 /// What a model reads of one battle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +47,6 @@ enum Writer {
     Custom(CustomTemplate),
 }
 
-/// A token of a finished sequence.
-pub(super) struct Laid {
-    pub(super) token: PlacedToken,
-    pub(super) type_id: u32,
-}
-
 impl Encoder {
     /// An encoder of the files, the recipe and the budget, all checked here.
     ///
@@ -76,9 +69,10 @@ impl Encoder {
             _ => Writer::Plain,
         };
         // A chat template writes the special tokens itself, as transformers has it.
-        let wrapping = match recipe.template.is_chat() {
-            true => Wrapping::default(),
-            false => Wrapping::learned(tokens.inner(), recipe.template.is_pair())?,
+        let wrapping = if recipe.template.is_chat() {
+            Wrapping::default()
+        } else {
+            Wrapping::learned(tokens.inner(), recipe.template.is_pair())?
         };
         let marker = marker_ids(&tokens, &budget.truncation)?;
         let tokenizer_hash = blake3::hash(&files.tokenizer).to_hex().to_string();
@@ -199,8 +193,15 @@ impl Encoder {
             truncation: &self.budget.truncation,
             marker: &self.marker,
         };
+        let steers =
+            |token: &&PlacedToken| token.part.text_index().is_some() && self.tokens.is_control(token.id);
+        let control_tokens = segments.iter().flatten().filter(steers).count();
         let Selected { segments, counts } = select(segments, &limits)?;
-        Ok((wrapped(&wrapping, segments), counts))
+        let laid = wrapped(&wrapping, segments);
+        if laid.is_empty() {
+            return Err(EncodingError::NothingToRead);
+        }
+        Ok((laid, PartCounts { control_tokens, ..counts }))
     }
 
     fn segments(&self, battle: &Battle, shown: Shown) -> Result<Vec<Segment>, EncodingError> {
@@ -260,41 +261,4 @@ fn chat_segment(
         }
         _ => Ok(Vec::new()),
     }
-}
-
-/// The wrapping without what the template already wrote at its ends.
-fn once(wrapping: &Wrapping, segments: &[Vec<PlacedToken>]) -> Wrapping {
-    let mut wrapping = wrapping.clone();
-    let same =
-        |(special, token): (&Special, &PlacedToken)| special.id == token.id && token.part == Part::Frame;
-    let begins = segments.first().is_some_and(|first| {
-        first.len() >= wrapping.before.len() && wrapping.before.iter().zip(first).all(same)
-    });
-    let ends = segments.last().is_some_and(|last| {
-        last.len() >= wrapping.after.len() && wrapping.after.iter().rev().zip(last.iter().rev()).all(same)
-    });
-    if begins {
-        wrapping.before.clear();
-    }
-    if ends {
-        wrapping.after.clear();
-    }
-    wrapping
-}
-
-fn wrapped(wrapping: &Wrapping, segments: Vec<Vec<PlacedToken>>) -> Vec<Laid> {
-    let special = |special: &Special| Laid {
-        token: PlacedToken { id: special.id, part: Part::Special, turn: None },
-        type_id: special.type_id,
-    };
-    let mut laid: Vec<Laid> = wrapping.before.iter().map(special).collect();
-    for (index, segment) in segments.into_iter().enumerate() {
-        if index > 0 {
-            laid.extend(wrapping.between.iter().map(special));
-        }
-        let type_id = wrapping.types[index.min(1)];
-        laid.extend(segment.into_iter().map(|token| Laid { token, type_id }));
-    }
-    laid.extend(wrapping.after.iter().map(special));
-    laid
 }

@@ -115,6 +115,9 @@ pub enum EncodingError {
     /// The words of the template alone do not fit.
     #[error(transparent)]
     FrameTooLong(#[from] FrameTooLong),
+    /// There is not one token.
+    #[error("the sequence is empty: neither the template nor the tokenizer adds anything to empty texts")]
+    NothingToRead,
     /// A battle fails.
     #[error("battle `{id}`: {source}")]
     Battle {

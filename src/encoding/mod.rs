@@ -9,6 +9,7 @@ mod batches;
 mod budget;
 mod chat;
 mod custom;
+mod cuts;
 mod encoder;
 mod error;
 mod files;
@@ -27,6 +28,7 @@ mod wrapping;
 
 pub use batches::{Batch, Row, plan};
 pub use budget::{EncodingBudget, Orders};
+pub use cuts::{Cut, FrameTooLong, Lengths, Plan, TurnLengths, plan_parts};
 pub use encoder::{Encoder, Sequence};
 pub use error::EncodingError;
 pub use files::TokenizerFiles;
@@ -35,9 +37,6 @@ pub use part::{Kept, Part, PartCounts, Shown};
 pub use recipe::{ChatLayout, EncodingRecipe, Labels, MissingResponse, Template};
 pub use report::{PartReport, Quantiles, TruncationReport, TruncationTally};
 pub use tokenizer::{PadOrigin, PadToken};
-pub use truncation::{
-    Cut, FrameTooLong, Keep, Lengths, PartsTruncation, Plan, Shares, Side, Truncation, TurnLengths,
-    TurnOrder, plan_parts,
-};
+pub use truncation::{Keep, PartsTruncation, Shares, Side, Truncation, TurnOrder};
 pub use view::{RowView, TokenView};
 pub use water::{Vessel, water_fill};

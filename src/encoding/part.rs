@@ -74,6 +74,8 @@ pub struct PartCounts {
     pub frame: Kept,
     /// Earliest turns that were left out whole.
     pub dropped_turns: usize,
+    /// Control tokens such as `<|im_end|>` that the texts themselves spell; kept, as Python keeps them.
+    pub control_tokens: usize,
 }
 
 impl PartCounts {

@@ -16,6 +16,8 @@ pub struct TruncationReport {
     pub share_of_rows_cut: f64,
     /// Battles that lost whole turns.
     pub rows_without_early_turns: usize,
+    /// Battles whose own texts spell control tokens of the model.
+    pub rows_with_control_tokens: usize,
     /// The prompts.
     pub prompt: PartReport,
     /// The responses in the first place.
@@ -85,6 +87,7 @@ pub struct TruncationTally {
     rows: usize,
     rows_cut: usize,
     rows_without_early_turns: usize,
+    rows_with_control_tokens: usize,
     lengths: Vec<usize>,
     counts: Vec<PartCounts>,
 }
@@ -96,6 +99,8 @@ impl TruncationTally {
         self.rows_cut += usize::from(sequences.iter().any(|sequence| sequence.counts.is_cut()));
         self.rows_without_early_turns +=
             usize::from(sequences.iter().any(|sequence| sequence.counts.dropped_turns > 0));
+        self.rows_with_control_tokens +=
+            usize::from(sequences.iter().any(|sequence| sequence.counts.control_tokens > 0));
         self.lengths.extend(sequences.iter().map(|sequence| sequence.ids.len()));
         self.counts.extend(sequences.iter().map(|sequence| sequence.counts));
     }
@@ -115,6 +120,7 @@ impl TruncationTally {
             rows_cut: self.rows_cut,
             share_of_rows_cut: share(self.rows_cut, self.rows, 0.0),
             rows_without_early_turns: self.rows_without_early_turns,
+            rows_with_control_tokens: self.rows_with_control_tokens,
             prompt: self.part(|counts| counts.prompt),
             response_a: self.part(|counts| counts.response_a),
             response_b: self.part(|counts| counts.response_b),

@@ -1,11 +1,10 @@
 //! Which tokens of a sequence stay.
 
 use super::EncodingError;
+use super::cuts::{Cut, FrameTooLong, Lengths, Plan, TurnLengths, plan_parts};
 use super::part::{Part, PartCounts};
 use super::tokenizer::PlacedToken;
-use super::truncation::{
-    Cut, FrameTooLong, Lengths, PartsTruncation, Plan, Side, Truncation, TurnLengths, plan_parts,
-};
+use super::truncation::{PartsTruncation, Side, Truncation};
 
 /// What a selection must keep to.
 pub(super) struct Limits<'a> {
@@ -106,7 +105,8 @@ fn parts(
     limits: &Limits<'_>,
 ) -> Result<(Vec<Vec<PlacedToken>>, usize), FrameTooLong> {
     let lengths = lengths_of(segments, limits.special);
-    let plan = plan_parts(&lengths, limits.max_tokens, policy, limits.marker.len())?;
+    let mut plan = plan_parts(&lengths, limits.max_tokens, policy, limits.marker.len())?;
+    spare_characters(&mut plan, segments);
     let mut cutter = Cutter { plan: &plan, lengths: &lengths, seen: vec![[0; 3]; plan.turns.len()] };
     let kept = segments
         .iter()
@@ -115,7 +115,8 @@ fn parts(
             for token in segment {
                 let (stays, gap) = cutter.next(*token);
                 if gap {
-                    let marker = |&id| PlacedToken { id, part: Part::Marker, turn: token.turn };
+                    let marker =
+                        |&id| PlacedToken { id, part: Part::Marker, turn: token.turn, continues: false };
                     kept.extend(limits.marker.iter().map(marker));
                 }
                 if stays {
@@ -126,6 +127,31 @@ fn parts(
         })
         .collect();
     Ok((kept, plan.turns.iter().filter(|turn| turn.is_none()).count()))
+}
+
+/// Moves each cut off the middle of a character that several tokens spell, so that no half of one is read;
+/// a text keeps a few tokens less by it, never more.
+fn spare_characters(plan: &mut Plan, segments: &[Vec<PlacedToken>]) {
+    let mut continued: Vec<[Vec<bool>; 3]> = vec![Default::default(); plan.turns.len()];
+    for token in segments.iter().flatten() {
+        if let (Some(turn), Some(text)) = (token.turn, token.part.text_index()) {
+            continued[turn][text].push(token.continues);
+        }
+    }
+    for (cuts, continued) in plan.turns.iter_mut().zip(&continued) {
+        for (cut, continued) in cuts.iter_mut().flatten().zip(continued) {
+            let splits = |place: usize| continued.get(place).is_some_and(|continues| *continues);
+            if cut.head + cut.tail == continued.len() {
+                continue;
+            }
+            while cut.head > 0 && splits(cut.head) {
+                cut.head -= 1;
+            }
+            while cut.tail > 0 && splits(continued.len() - cut.tail) {
+                cut.tail -= 1;
+            }
+        }
+    }
 }
 
 /// Follows a plan token by token.
@@ -164,7 +190,12 @@ mod tests {
                     'b' => Part::ResponseB,
                     _ => Part::Frame,
                 };
-                PlacedToken { id: u32::from(character), part, turn: (character != '.').then_some(0) }
+                PlacedToken {
+                    id: u32::from(character),
+                    part,
+                    turn: (character != '.').then_some(0),
+                    continues: false,
+                }
             })
             .collect()
     }
@@ -195,5 +226,20 @@ mod tests {
         assert_eq!(cut(24), [".pp|aaaaaaaa|bbbbbbbb."]);
         let tail = PartsTruncation { keep: Keep::Tail, ..policy };
         assert_eq!(selected(&[".p|aaaaaaaa|b."], 12, &Truncation::Parts(tail)), [".p|~aaa|b."]);
+    }
+
+    #[test]
+    fn a_character_of_several_tokens_is_kept_whole_or_not_at_all() {
+        let mut segment = tokens(".p|aaaaaaaaaaaa|b.");
+        for place in [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14] {
+            segment[place].continues = place % 3 != 0;
+        }
+        let policy = PartsTruncation { marker: None, floor: 0, ..PartsTruncation::default() };
+        let truncation = Truncation::Parts(policy);
+        for max_tokens in 8..18 {
+            let limits = Limits { max_tokens, special: 0, truncation: &truncation, marker: &[] };
+            let selected = select(vec![segment.clone()], &limits).unwrap();
+            assert_eq!(selected.counts.response_a.kept % 3, 0, "{max_tokens}");
+        }
     }
 }

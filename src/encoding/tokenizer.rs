@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use tokenizers::Tokenizer;
 
@@ -36,6 +38,8 @@ pub(super) struct PlacedToken {
     pub(super) part: Part,
     /// The turn with which it leaves; `None` where it always stays.
     pub(super) turn: Option<usize>,
+    /// Whether it goes on with the character that the token before it began.
+    pub(super) continues: bool,
 }
 
 /// The tokenizer without the truncation and padding that its file may hide.
@@ -43,6 +47,7 @@ pub(super) struct PlacedToken {
 pub(super) struct Tokens {
     inner: Tokenizer,
     padding: Option<(String, u32)>,
+    control: HashSet<u32>,
 }
 
 impl Tokens {
@@ -52,7 +57,15 @@ impl Tokens {
         let padding = inner.get_padding().map(|padding| (padding.pad_token.clone(), padding.pad_id));
         inner.with_truncation(None).map_err(EncodingError::tokenizer)?;
         inner.with_padding(None);
-        Ok(Self { inner, padding })
+        // The unknown token is special in many files but stands for text.
+        let unknown = |token: &str| token.to_ascii_lowercase().contains("unk");
+        let control = inner
+            .get_added_tokens_decoder()
+            .into_iter()
+            .filter(|(_, token)| token.special && !unknown(&token.content))
+            .map(|(id, _)| id)
+            .collect();
+        Ok(Self { inner, padding, control })
     }
 
     pub(super) fn inner(&self) -> &Tokenizer {
@@ -113,13 +126,21 @@ impl Tokens {
             ends.push(end);
         }
         let tokens = encoding.get_ids().iter().zip(encoding.get_offsets());
+        let mut reached = 0;
         Ok(tokens
             .map(|(&id, &offsets)| {
                 let piece = origin(pieces, &ends, offsets);
                 let (part, turn) = piece.map_or((Part::Frame, None), |piece| (piece.part, piece.turn));
-                PlacedToken { id, part, turn }
+                let continues = offsets.0 < offsets.1 && offsets.0 < reached;
+                reached = reached.max(offsets.1);
+                PlacedToken { id, part, turn, continues }
             })
             .collect())
+    }
+
+    /// Whether the id steers the model, as the end of a turn does, and stands for no text.
+    pub(super) fn is_control(&self, id: u32) -> bool {
+        self.control.contains(&id)
     }
 
     /// The text of one token as the vocabulary spells it.

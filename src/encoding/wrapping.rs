@@ -1,6 +1,8 @@
 use tokenizers::{Encoding, Token, Tokenizer};
 
 use super::EncodingError;
+use super::part::Part;
+use super::tokenizer::PlacedToken;
 
 /// A special token with its segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,4 +59,48 @@ impl Wrapping {
     pub(super) fn len(&self) -> usize {
         self.before.len() + self.between.len() + self.after.len()
     }
+}
+
+/// A token of a finished sequence.
+pub(super) struct Laid {
+    pub(super) token: PlacedToken,
+    pub(super) type_id: u32,
+}
+
+/// The wrapping without what the template already wrote at its ends.
+pub(super) fn once(wrapping: &Wrapping, segments: &[Vec<PlacedToken>]) -> Wrapping {
+    let mut wrapping = wrapping.clone();
+    let same =
+        |(special, token): (&Special, &PlacedToken)| special.id == token.id && token.part == Part::Frame;
+    let begins = segments.first().is_some_and(|first| {
+        first.len() >= wrapping.before.len() && wrapping.before.iter().zip(first).all(same)
+    });
+    let ends = segments.last().is_some_and(|last| {
+        last.len() >= wrapping.after.len() && wrapping.after.iter().rev().zip(last.iter().rev()).all(same)
+    });
+    if begins {
+        wrapping.before.clear();
+    }
+    if ends {
+        wrapping.after.clear();
+    }
+    wrapping
+}
+
+/// The segments with their special tokens.
+pub(super) fn wrapped(wrapping: &Wrapping, segments: Vec<Vec<PlacedToken>>) -> Vec<Laid> {
+    let special = |special: &Special| Laid {
+        token: PlacedToken { id: special.id, part: Part::Special, turn: None, continues: false },
+        type_id: special.type_id,
+    };
+    let mut laid: Vec<Laid> = wrapping.before.iter().map(special).collect();
+    for (index, segment) in segments.into_iter().enumerate() {
+        if index > 0 {
+            laid.extend(wrapping.between.iter().map(special));
+        }
+        let type_id = wrapping.types[index.min(1)];
+        laid.extend(segment.into_iter().map(|token| Laid { token, type_id }));
+    }
+    laid.extend(wrapping.after.iter().map(special));
+    laid
 }

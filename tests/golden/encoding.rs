@@ -7,9 +7,12 @@ use tiebreak::encoding::{
     PadOrigin, Shown, Side, Template, TokenizerFiles, Truncation,
 };
 
+/// Prompt, response A, response B.
+type TurnTexts = (String, Option<String>, Option<String>);
+
 #[derive(Deserialize)]
 struct Golden {
-    battles: Vec<Vec<(String, Option<String>, Option<String>)>>,
+    battles: Vec<Vec<TurnTexts>>,
     cases: Vec<Case>,
 }
 
