@@ -1,0 +1,47 @@
+use std::io;
+use std::path::PathBuf;
+
+use crate::checkpoint::CheckpointError;
+
+/// A graph could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum GraphError {
+    /// The checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] crate::files::WriteError),
+    /// A folder or file could not be made, linked or renamed.
+    #[error("`{}`: {source}", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// There is something under the name of the model already.
+    #[error("`{}` is there already; choose another name or remove it", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A form of a layer for which ONNX Runtime has no kernel and no graph is written.
+    #[error("`{layer}`: no graph is written for {form}")]
+    Unsupported {
+        /// The module.
+        layer: String,
+        /// What it asks for.
+        form: &'static str,
+    },
+    /// The weights cannot be used in place.
+    #[error("`{}` cannot be linked into the model folder: {source}; import without linking", path.display())]
+    Link {
+        /// The weights.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}

@@ -1,0 +1,81 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::GraphError;
+
+/// A folder that appears under its name only when it is whole; dropped before, it leaves no trace.
+pub(super) struct StagedFolder {
+    staging: TempDir,
+    target: PathBuf,
+}
+
+impl StagedFolder {
+    /// Makes a neighbour of the target, which must not be there yet.
+    pub(super) fn create(target: &Path) -> Result<Self, GraphError> {
+        if target.exists() {
+            return Err(GraphError::Exists { path: target.to_owned() });
+        }
+        let parent = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let failed = |source| GraphError::Folder { path: parent.to_owned(), source };
+        fs::create_dir_all(parent).map_err(failed)?;
+        let staging = tempfile::Builder::new()
+            .prefix(".tiebreak-import-")
+            .suffix(".incomplete")
+            .tempdir_in(parent)
+            .map_err(failed)?;
+        Ok(Self { staging, target: target.to_owned() })
+    }
+
+    /// Where its files are put until then.
+    pub(super) fn path(&self) -> &Path {
+        self.staging.path()
+    }
+
+    /// Gives it its name.
+    pub(super) fn commit(self) -> Result<(), GraphError> {
+        let failed = |source| GraphError::Folder { path: self.target.clone(), source };
+        set_ordinary_permissions(self.staging.path()).map_err(failed)?;
+        fs::rename(self.staging.path(), &self.target).map_err(failed)?;
+        // Nothing is left to remove under the old name.
+        let _ = self.staging.keep();
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn set_ordinary_permissions(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    // Temporary folders are private; models are for everybody whom the folder above admits.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn set_ordinary_permissions(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("models").join("m");
+        let staged = StagedFolder::create(&target).unwrap();
+        fs::write(staged.path().join("a"), b"1").unwrap();
+        drop(staged);
+        assert_eq!(fs::read_dir(root.path().join("models")).unwrap().count(), 0);
+        let staged = StagedFolder::create(&target).unwrap();
+        fs::write(staged.path().join("a"), b"1").unwrap();
+        staged.commit().unwrap();
+        assert_eq!(fs::read(target.join("a")).unwrap(), b"1");
+        assert_eq!(fs::read_dir(root.path().join("models")).unwrap().count(), 1);
+        assert!(matches!(StagedFolder::create(&target), Err(GraphError::Exists { .. })));
+    }
+}

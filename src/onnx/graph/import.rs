@@ -1,0 +1,185 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::folder::StagedFolder;
+use super::stored::Store;
+use super::{GraphError, writer};
+use crate::architectures::{States, needed_weights};
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, Element, FORMAT_VERSION, FamilyConfig, FileMark, GraphKind, HeadChoice,
+    HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head, write_head,
+};
+
+/// Where the weights of an imported model lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightStorage {
+    /// All of them in a file of the model's own.
+    Packed,
+    /// Those whose layout and number type allow it in the checkpoint's safetensors files, which get a second name
+    /// in the model folder (a hard link): nothing is copied, and whoever rewrites the checkpoint in place changes
+    /// the model too, which its hashes then show.
+    Linked,
+}
+
+/// How to import a checkpoint.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// What the graph computes in; it takes the weights of any stored type.
+    pub element: Element,
+    /// Which head to take.
+    pub head: HeadChoice,
+    /// The meaning of its outputs, where the caller states it.
+    pub outputs: Option<Vec<OutputMeaning>>,
+    /// Where the weights go.
+    pub storage: WeightStorage,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self {
+            element: Element::F32,
+            head: HeadChoice::Own,
+            outputs: None,
+            storage: WeightStorage::Packed,
+        }
+    }
+}
+
+/// What an import did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportReport {
+    /// What the folder holds.
+    pub card: ModelCard,
+    /// Nodes of the graph.
+    pub nodes: usize,
+    /// What somebody should know before relying on it.
+    pub warnings: Vec<String>,
+}
+
+/// Turns a directory in the form of Hugging Face into a model folder: graph, weights, head, tokenizer, card.
+/// The folder appears whole or not at all.
+///
+/// # Errors
+/// `GraphError` for a checkpoint that cannot be used, a target that is there already, or a file that cannot be
+/// written.
+pub fn import(
+    checkpoint_folder: &Path,
+    target: &Path,
+    options: &ImportOptions,
+) -> Result<ImportReport, GraphError> {
+    let folder = StagedFolder::create(target)?;
+    let checkpoint = Checkpoint::open(checkpoint_folder)?;
+    let needed: Vec<(String, Vec<usize>)> = needed_weights(&checkpoint.config)
+        .into_iter()
+        .map(|parameter| (parameter.name, parameter.shape))
+        .collect();
+    checkpoint.weights.check(&needed)?;
+    let head = load_head(&checkpoint, &options.head, options.outputs.as_deref())?;
+    let kind = graph_kind(&checkpoint.config, head.head.pooling);
+
+    let store = Store::create(&checkpoint.weights, folder.path(), options.element, options.storage)?;
+    let states = if kind == GraphKind::Decoder { States::Last } else { States::All };
+    let (graph, nodes, store) = writer::write(&checkpoint.config, store, states)?;
+    let left_out = checkpoint.weights.unused()?;
+    link(&store.commit()?, folder.path())?;
+    crate::files::write(&folder.path().join(files::GRAPH), &graph)?;
+    write_head(&head.head, &folder.path().join(files::HEAD))?;
+    copy_tokenizer(&checkpoint.folder, folder.path())?;
+
+    let mut card = card(&checkpoint, &head, options, kind);
+    card.source.left_out = left_out;
+    card.files = marks(folder.path())?;
+    card.write(folder.path())?;
+    folder.commit()?;
+    let warnings = warnings(&checkpoint, options);
+    Ok(ImportReport { card, nodes, warnings })
+}
+
+fn graph_kind(config: &FamilyConfig, pooling: Pooling) -> GraphKind {
+    match (config.family().is_decoder(), pooling) {
+        (false, _) => GraphKind::Encoder,
+        (true, Pooling::Last) => GraphKind::Decoder,
+        (true, Pooling::First | Pooling::Mean) => GraphKind::DecoderStates,
+    }
+}
+
+fn card(
+    checkpoint: &Checkpoint,
+    head: &LoadedHead,
+    options: &ImportOptions,
+    graph: GraphKind,
+) -> ModelCard {
+    let config = &checkpoint.config;
+    ModelCard {
+        format_version: FORMAT_VERSION,
+        family: Some(config.family()),
+        graph,
+        element: options.element,
+        width: config.width(),
+        vocabulary_size: config.vocabulary_size(),
+        max_positions: config.max_positions(),
+        token_types: matches!(config, FamilyConfig::Bert(_)),
+        head: Some(HeadForm::of(&head.head)),
+        outputs: head.outputs.clone(),
+        source: Source {
+            architectures: checkpoint.architectures(),
+            stored_as: Some(checkpoint.weights.main_element()),
+            fresh_head: matches!(options.head, HeadChoice::Fresh { .. }),
+            left_out: Vec::new(),
+        },
+        files: BTreeMap::new(),
+    }
+}
+
+/// Gives the checkpoint's files their second name.
+fn link(used_in_place: &BTreeSet<PathBuf>, folder: &Path) -> Result<(), GraphError> {
+    for path in used_in_place {
+        let name = path.file_name().unwrap_or_default();
+        // A symbolic link would be followed to another folder, which ONNX Runtime refuses for external data.
+        let real = fs::canonicalize(path)
+            .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+        fs::hard_link(&real, folder.join(name))
+            .map_err(|source| GraphError::Link { path: path.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// Copies what `encoding` reads; of the two files only the first must be there, and that was checked.
+fn copy_tokenizer(from: &Path, folder: &Path) -> Result<(), GraphError> {
+    for name in [files::TOKENIZER, files::TOKENIZER_CONFIG, "chat_template.jinja"] {
+        let path = from.join(name);
+        if path.is_file() {
+            let bytes = fs::read(&path).map_err(|source| CheckpointError::Read { path, source })?;
+            crate::files::write(&folder.join(name), &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Length and hash of every file of the folder.
+fn marks(folder: &Path) -> Result<BTreeMap<String, FileMark>, GraphError> {
+    let failed = |source| GraphError::Folder { path: folder.to_owned(), source };
+    let mut marks = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        marks.insert(name, FileMark::of(&entry.path())?);
+    }
+    Ok(marks)
+}
+
+fn warnings(checkpoint: &Checkpoint, options: &ImportOptions) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if matches!(options.head, HeadChoice::Fresh { .. }) {
+        warnings.push("the head is fresh: its predictions mean nothing until it is trained".to_owned());
+    }
+    let is_gemma = matches!(checkpoint.config, FamilyConfig::Gemma2(_));
+    if is_gemma && options.element == Element::F16 {
+        warnings.push("hidden states of gemma2 outgrow f16 on long texts; bf16 or f32 hold them".to_owned());
+    }
+    if options.element == Element::Bf16 {
+        warnings.push("ONNX Runtime computes bf16 graphs on CUDA only".to_owned());
+    }
+    warnings
+}

@@ -1,0 +1,270 @@
+use super::builder::{Builder, MICROSOFT, Value, dimension, types};
+use super::messages::Size;
+use super::stored::Store;
+use super::{GraphError, attention};
+use crate::architectures::{
+    Attention, Embedding, Linear, Norm, NormKind, Operations, States, hidden_states,
+};
+use crate::checkpoint::{Activation, FamilyConfig};
+
+/// The names of inputs and outputs.
+pub(super) mod names {
+    pub(in super::super) const IDS: &str = "input_ids";
+    pub(in super::super) const MASK: &str = "attention_mask";
+    pub(in super::super) const SEGMENTS: &str = "token_type_ids";
+    pub(in super::super) const LAST_PLACES: &str = "seqlens_k";
+    pub(in super::super) const LONGEST: &str = "total_sequence_length";
+    pub(in super::super) const HIDDEN: &str = "hidden";
+}
+
+/// Writes the graph of one model.
+pub(super) struct Writer<'a> {
+    pub(super) builder: Builder,
+    pub(super) store: Store<'a>,
+    is_decoder: bool,
+}
+
+/// Writes a model through to its hidden states; gives the bytes of the graph, the number of its nodes, and the store.
+pub(super) fn write<'a>(
+    config: &FamilyConfig,
+    store: Store<'a>,
+    states: States,
+) -> Result<(Vec<u8>, usize, Store<'a>), GraphError> {
+    let is_decoder = config.family().is_decoder();
+    let mut writer = Writer { builder: Builder::default(), store, is_decoder };
+    writer.declare_inputs(matches!(config, FamilyConfig::Bert(_)));
+    let mut hidden = hidden_states(&mut writer, config, states)?;
+    if writer.store.element() != crate::checkpoint::Element::F32 {
+        let to = Value::Int(types::FLOAT.into());
+        hidden = writer.builder.node(("", "Cast"), &[&hidden], &[("to", to)]);
+    }
+    let mut sizes = vec![Size::Named("batch".to_owned())];
+    if states == States::All {
+        sizes.push(Size::Named("sequence".to_owned()));
+    }
+    sizes.push(Size::Value(dimension(config.width())));
+    writer.builder.output(&hidden, names::HIDDEN, sizes);
+    let count = writer.builder.node_count();
+    Ok((writer.builder.encode(config.family().name()), count, writer.store))
+}
+
+impl Writer<'_> {
+    fn declare_inputs(&mut self, segments: bool) {
+        let (batch, sequence) = ("batch", "sequence");
+        if self.is_decoder {
+            self.builder.input(names::IDS, types::INT64, &[batch, sequence]);
+            self.builder.input(names::LAST_PLACES, types::INT32, &[batch]);
+            self.builder.input(names::LONGEST, types::INT32, &[]);
+            return;
+        }
+        // The fused embedding takes no other type.
+        self.builder.input(names::IDS, types::INT32, &[batch, sequence]);
+        self.builder.input(names::MASK, types::INT32, &[batch, sequence]);
+        if segments {
+            self.builder.input(names::SEGMENTS, types::INT32, &[batch, sequence]);
+        }
+    }
+
+    /// `x W'` alone.
+    fn product(&mut self, linear: &Linear, x: &str) -> Result<String, GraphError> {
+        let weight = self.store.weight(&mut self.builder, &linear.weight())?;
+        let transposed = [("transB", Value::Int(1))];
+        Ok(self.builder.node((MICROSOFT, "FusedMatMul"), &[x, &weight], &transposed))
+    }
+
+    /// b, or the empty name.
+    fn bias(&mut self, linear: &Linear) -> Result<String, GraphError> {
+        match linear.bias() {
+            Some(bias) => self.store.weight(&mut self.builder, &bias),
+            None => Ok(String::new()),
+        }
+    }
+
+    /// w and, of a layer norm, b; 1 is added where the family stores the distance from it.
+    fn norm_weights(&mut self, norm: &Norm) -> Result<[String; 2], GraphError> {
+        let weight = norm.weight();
+        let scale = if norm.kind == NormKind::RootOfOffset {
+            self.store.computed(&mut self.builder, (&weight.name, &weight.shape), |store| {
+                Ok(store.values(&weight)?.into_iter().map(|value| 1.0 + value).collect())
+            })?
+        } else {
+            self.store.weight(&mut self.builder, &weight)?
+        };
+        let bias = match norm.bias() {
+            Some(bias) => self.store.weight(&mut self.builder, &bias)?,
+            None => String::new(),
+        };
+        Ok([scale, bias])
+    }
+}
+
+impl Operations for Writer<'_> {
+    type Tensor = String;
+    type Error = GraphError;
+
+    fn embed(&mut self, embedding: &Embedding) -> Result<String, GraphError> {
+        let table = self.store.weight(&mut self.builder, &embedding.tokens)?;
+        let mut x = self.builder.node(("", "Gather"), &[&table, names::IDS], &[]);
+        if embedding.scale != 1.0 {
+            let element = self.store.element();
+            let bytes = element.encode(&[embedding.scale], "the scale of the embedding")?;
+            let scale = self.builder.scalar(element, embedding.scale, bytes);
+            x = self.builder.node(("", "Mul"), &[&x, &scale], &[]);
+        }
+        if let Some(positions) = &embedding.positions {
+            let table = self.store.weight(&mut self.builder, positions)?;
+            let ends = [("start", Value::Int(1)), ("end", Value::Int(2))];
+            let length = self.builder.node(("", "Shape"), &[names::IDS], &ends);
+            let zero = self.builder.integers(&[0]);
+            let rows = self.builder.node(("", "Slice"), &[&table, &zero, &length, &zero], &[]);
+            x = self.builder.node(("", "Add"), &[&x, &rows], &[]);
+        }
+        if let Some(segments) = &embedding.segments {
+            let table = self.store.weight(&mut self.builder, segments)?;
+            let rows = self.builder.node(("", "Gather"), &[&table, names::SEGMENTS], &[]);
+            x = self.builder.node(("", "Add"), &[&x, &rows], &[]);
+        }
+        Ok(x)
+    }
+
+    fn linear(&mut self, linear: &Linear, x: &String) -> Result<String, GraphError> {
+        let y = self.product(linear, x)?;
+        let bias = self.bias(linear)?;
+        if bias.is_empty() {
+            return Ok(y);
+        }
+        Ok(self.builder.node(("", "Add"), &[&y, &bias], &[]))
+    }
+
+    fn norm(&mut self, norm: &Norm, x: &String) -> Result<String, GraphError> {
+        let [scale, bias] = self.norm_weights(norm)?;
+        let attributes = [("axis", Value::Int(-1)), ("epsilon", Value::Float(norm.epsilon))];
+        Ok(match norm.kind {
+            NormKind::Layer => {
+                self.builder.node(("", "LayerNormalization"), &[x, &scale, &bias], &attributes)
+            }
+            NormKind::Root | NormKind::RootOfOffset => {
+                self.builder.node(("", "RMSNormalization"), &[x, &scale], &attributes)
+            }
+        })
+    }
+
+    fn attention(&mut self, attention: &Attention, x: &String) -> Result<String, GraphError> {
+        if self.is_decoder {
+            attention::grouped(self, attention, x)
+        } else {
+            attention::packed(self, attention, x)
+        }
+    }
+
+    fn activate(&mut self, function: Activation, x: &String) -> Result<String, GraphError> {
+        // x sigmoid(alpha x) with alpha 1.
+        let alpha = [("alpha", Value::Float(1.0))];
+        Ok(match function {
+            Activation::GeluErf => self.builder.node((MICROSOFT, "Gelu"), &[x], &[]),
+            Activation::GeluTanh => self.builder.node((MICROSOFT, "FastGelu"), &[x], &[]),
+            Activation::Silu => self.builder.node((MICROSOFT, "QuickGelu"), &[x], &alpha),
+        })
+    }
+
+    fn add(&mut self, a: &String, b: &String) -> Result<String, GraphError> {
+        Ok(self.builder.node(("", "Add"), &[a, b], &[]))
+    }
+
+    fn multiply(&mut self, a: &String, b: &String) -> Result<String, GraphError> {
+        Ok(self.builder.node(("", "Mul"), &[a, b], &[]))
+    }
+
+    fn last_token(&mut self, x: &String) -> Result<String, GraphError> {
+        if !self.is_decoder {
+            let layer = "last token".to_owned();
+            return Err(GraphError::Unsupported { layer, form: "the last token of an encoder" });
+        }
+        let to = Value::Int(types::INT64.into());
+        let places = self.builder.node(("", "Cast"), &[names::LAST_PLACES], &[("to", to)]);
+        let behind = self.builder.integers(&[-1]);
+        let places = self.builder.node(("", "Unsqueeze"), &[&places, &behind], &[]);
+        Ok(self.builder.node(("", "GatherND"), &[x, &places], &[("batch_dims", Value::Int(1))]))
+    }
+
+    fn embed_norm(&mut self, embedding: &Embedding, norm: &Norm) -> Result<String, GraphError> {
+        let positions = embedding.positions.as_ref();
+        let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind) else {
+            let x = self.embed(embedding)?;
+            return self.norm(norm, &x);
+        };
+        let tokens = self.store.weight(&mut self.builder, &embedding.tokens)?;
+        let positions = self.store.weight(&mut self.builder, positions)?;
+        let (mut input, mut segments) = ("", String::new());
+        if let Some(table) = &embedding.segments {
+            segments = self.store.weight(&mut self.builder, table)?;
+            input = names::SEGMENTS;
+        }
+        let [scale, bias] = self.norm_weights(norm)?;
+        let inputs = [names::IDS, input, &tokens, &positions, &segments, &scale, &bias];
+        let epsilon = [("epsilon", Value::Float(norm.epsilon))];
+        let operator = (MICROSOFT, "EmbedLayerNormalization");
+        // The second output, lengths from a mask, is not optional and not used.
+        let [x, _] = self.builder.node_with(operator, &inputs, &epsilon, [true, true]);
+        Ok(x)
+    }
+
+    fn linear_activate(
+        &mut self,
+        linear: &Linear,
+        function: Activation,
+        x: &String,
+    ) -> Result<String, GraphError> {
+        let y = self.product(linear, x)?;
+        let bias = self.bias(linear)?;
+        match function {
+            _ if bias.is_empty() => self.activate(function, &y),
+            Activation::GeluErf => Ok(self.builder.node((MICROSOFT, "BiasGelu"), &[&y, &bias], &[])),
+            Activation::GeluTanh => Ok(self.builder.node((MICROSOFT, "FastGelu"), &[&y, &bias], &[])),
+            Activation::Silu => {
+                let y = self.builder.node(("", "Add"), &[&y, &bias], &[]);
+                self.activate(function, &y)
+            }
+        }
+    }
+
+    fn linear_add_norm(
+        &mut self,
+        linear: &Linear,
+        x: &String,
+        residual: &String,
+        norm: &Norm,
+    ) -> Result<String, GraphError> {
+        if norm.kind != NormKind::Layer {
+            let y = self.linear(linear, x)?;
+            return self.add_norm(&y, residual, norm).map(|(_, normalised)| normalised);
+        }
+        let y = self.product(linear, x)?;
+        let bias = self.bias(linear)?;
+        let [scale, shift] = self.norm_weights(norm)?;
+        let mut inputs = vec![y.as_str(), residual, &scale, &shift, &bias];
+        inputs.truncate(if bias.is_empty() { 4 } else { 5 });
+        let epsilon = [("epsilon", Value::Float(norm.epsilon))];
+        Ok(self.builder.node((MICROSOFT, "SkipLayerNormalization"), &inputs, &epsilon))
+    }
+
+    fn add_norm(
+        &mut self,
+        x: &String,
+        residual: &String,
+        norm: &Norm,
+    ) -> Result<(String, String), GraphError> {
+        let [scale, shift] = self.norm_weights(norm)?;
+        let epsilon = [("epsilon", Value::Float(norm.epsilon))];
+        let (operator, inputs) = match norm.kind {
+            NormKind::Layer => ("SkipLayerNormalization", vec![x.as_str(), residual, &scale, &shift]),
+            NormKind::Root | NormKind::RootOfOffset => {
+                ("SkipSimplifiedLayerNormalization", vec![x.as_str(), residual, &scale])
+            }
+        };
+        let wanted = [true, false, false, true];
+        let [normalised, _, _, sum] =
+            self.builder.node_with((MICROSOFT, operator), &inputs, &epsilon, wanted);
+        Ok((sum, normalised))
+    }
+}
