@@ -51,7 +51,9 @@ impl ChatTemplate {
     /// The whole text of a conversation, by parts.
     ///
     /// The template runs twice: on the messages, for the text that Python makes, and on stand-ins, for the
-    /// words between them. Putting the messages between those words must give the same text.
+    /// words between them. Putting the messages, perhaps trimmed, between those words must give the same
+    /// text. A template may take a response apart (at `</think>`); then a conversation of plain texts
+    /// becomes one part, whose ids are still those of Python.
     ///
     /// # Errors
     /// `Template` when it refuses the messages, `ContentChanged` when the two do not agree.
@@ -65,7 +67,13 @@ impl ChatTemplate {
         let stand_ins: Vec<String> = (0..messages.len()).map(stand_in).collect();
         let skeleton = self.render(&messages, &stand_ins, options)?;
         let words = words_between(&skeleton, &stand_ins)?;
-        located(messages, &words, &real)
+        // One text a message: a conversation, not a comparison, whose parts must be told apart.
+        let last = messages.last().and_then(|message| message.content.last()).map(|piece| piece.part);
+        let plain = messages.iter().all(|message| message.content.len() == 1);
+        match (located(messages, &words, &real), last) {
+            (Err(_), Some(part)) if plain => Ok(as_one(part, &words, &real)),
+            (found, _) => found,
+        }
     }
 
     fn render(
@@ -138,33 +146,67 @@ fn located(messages: Vec<Message>, words: &[&str], real: &str) -> Result<Segment
             let after = rest.strip_prefix(text_of(content).as_str())?.strip_prefix(follows)?;
             (index < last || after.is_empty()).then_some(after)
         };
-        let mut content = message.content;
-        let mut found = after(&content);
-        if found.is_none() {
-            trim(&mut content);
-            found = after(&content);
+        let content = message.content;
+        let mut found = after(&content).map(|after| (content.clone(), after));
+        for trim in TRIMS {
+            found = found.or_else(|| {
+                let trimmed = trimmed(content.clone(), trim);
+                after(&trimmed).map(|after| (trimmed.clone(), after))
+            });
         }
-        rest = found.ok_or(EncodingError::ContentChanged { message: index })?;
+        let (content, after) = found.ok_or(EncodingError::ContentChanged { message: index })?;
+        rest = after;
         pieces.extend(content);
         pieces.push(Piece::frame(follows));
     }
     Ok(framed(pieces))
 }
 
-/// Takes the blanks off both ends of the text that the pieces write together.
-fn trim(pieces: &mut [Piece]) {
-    for piece in pieces.iter_mut() {
-        piece.text = piece.text.trim_start().to_owned();
+/// What templates take off a message: at its beginning, at its end, and only line ends.
+#[derive(Clone, Copy)]
+struct Trim {
+    start: bool,
+    end: bool,
+    lines_only: bool,
+}
+
+const TRIMS: [Trim; 6] = [
+    Trim { start: true, end: true, lines_only: false },
+    Trim { start: true, end: false, lines_only: true },
+    Trim { start: false, end: true, lines_only: true },
+    Trim { start: true, end: true, lines_only: true },
+    Trim { start: true, end: false, lines_only: false },
+    Trim { start: false, end: true, lines_only: false },
+];
+
+/// Trims the text that the pieces write together.
+fn trimmed(mut pieces: Vec<Piece>, trim: Trim) -> Vec<Piece> {
+    let goes = |character: char| if trim.lines_only { character == '\n' } else { character.is_whitespace() };
+    for piece in pieces.iter_mut().take_while(|_| trim.start) {
+        piece.text = piece.text.trim_start_matches(goes).to_owned();
         if !piece.text.is_empty() {
             break;
         }
     }
-    for piece in pieces.iter_mut().rev() {
-        piece.text = piece.text.trim_end().to_owned();
+    for piece in pieces.iter_mut().rev().take_while(|_| trim.end) {
+        piece.text = piece.text.trim_end_matches(goes).to_owned();
         if !piece.text.is_empty() {
             break;
         }
     }
+    pieces
+}
+
+/// Everything between the outermost words of the template as one part.
+fn as_one(part: Part, words: &[&str], real: &str) -> Segment {
+    let common = |pairs: &mut dyn Iterator<Item = (char, char)>| -> usize {
+        pairs.take_while(|(one, other)| one == other).map(|(one, _)| one.len_utf8()).sum()
+    };
+    let (first, last) = (words.first().unwrap_or(&""), words.last().unwrap_or(&""));
+    let head = common(&mut real.chars().zip(first.chars()));
+    let rest = &real[head..];
+    let tail = rest.len() - common(&mut rest.chars().rev().zip(last.chars().rev()));
+    vec![Piece::frame(&real[..head]), Piece::text(part, 0, &rest[..tail]), Piece::frame(&rest[tail..])]
 }
 
 /// One message that is one text.
@@ -214,8 +256,22 @@ mod tests {
             text_of(&pieces),
             "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nyou<|im_end|>\n"
         );
-        let upper = CHAT_ML.replace("m.content", "m.content | upper");
-        assert!(matches!(write(&upper, &["A", "b"]), Err(EncodingError::ContentChanged { message: 1 })));
+        let upper = template(&CHAT_ML.replace("m.content", "m.content | upper"));
+        let content = vec![Piece::frame("Judge: "), Piece::text(Part::Prompt, 0, "why")];
+        let variables = BTreeMap::new();
+        let options = ChatOptions { add_generation_prompt: false, variables: &variables };
+        let failed = upper.write(vec![Message { role: "user", content }], &options);
+        assert!(matches!(failed, Err(EncodingError::ContentChanged { message: 0 })));
+    }
+
+    #[test]
+    fn a_response_that_the_template_takes_apart_stays_one_part() {
+        let thinks = CHAT_ML.replace("m.content", "m.content.split('</think>')[-1].lstrip('\\n')");
+        let pieces = write(&thinks, &["why", "let me see</think>\n\nso"]).unwrap();
+        let texts: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        assert_eq!(texts, ["<|im_start|>user\n", "why<|im_end|>\n<|im_start|>assistant\nso", "<|im_end|>\n"]);
+        let pieces = write(&thinks, &["why", "\nso"]).unwrap();
+        assert_eq!(pieces[3].text, "so");
     }
 
     #[test]

@@ -27,6 +27,52 @@ BATTLES = [
 ]
 
 
+# What templates of today do, in our own words: reversed lists, namespaces, macros, Python's methods, thoughts.
+THINKING = """{%- macro turn(role, text) -%}
+    {{- '<|im_start|>' ~ role ~ '\\n' ~ text ~ '<|im_end|>\\n' -}}
+{%- endmacro -%}
+{%- if not note is defined %}
+    {%- set note = none %}
+{%- endif %}
+{%- set found = namespace(last=messages|length - 1, open=true) %}
+{%- for message in messages[::-1] %}
+    {%- set index = (messages|length - 1) - loop.index0 %}
+    {%- if found.open and message.role == "user" and message.content is string and not(message.content.startswith('<tool>') and message.content.endswith('</tool>')) %}
+        {%- set found.open = false %}
+        {%- set found.last = index %}
+    {%- endif %}
+{%- endfor %}
+{%- if note %}
+    {{- turn('system', note | tojson) }}
+{%- endif %}
+{%- for message in messages %}
+    {%- if message.role == "assistant" %}
+        {%- set content = message.content %}
+        {%- set thought = '' %}
+        {%- if message.reasoning is defined and message.reasoning is not none %}
+            {%- set thought = message.reasoning %}
+        {%- elif '</think>' in content %}
+            {%- set thought = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
+            {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
+        {%- endif %}
+        {%- if loop.index0 > found.last and (loop.last or thought) %}
+            {{- turn('assistant', '<think>\\n' + thought.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n')) }}
+        {%- else %}
+            {{- turn(message['role'], content) }}
+        {%- endif %}
+    {%- else %}
+        {{- turn(message['role'], message['content']) }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+    {%- if thinking is defined and thinking is false %}
+        {{- '<think>\\n\\n</think>\\n\\n' }}
+    {%- endif %}
+{%- endif %}"""
+NOTE = {"date": "26 Jul 2024", "tags": ["é", 1, True, None, 0.5], "empty": {}}
+
+
 def load(name):
     folder = FOLDER / name
     config = json.loads((folder / "tokenizer_config.json").read_text())
@@ -90,10 +136,29 @@ def of_battle(name, tokenizer, turns):
         yield "single_chat", chat(tokenizer, talk)
 
 
+def thinking(turns):
+    tokenizer = load("byte_level")
+    tokenizer.chat_template = THINKING
+    turns = [["null" if text is None else text for text in turn] for turn in turns]
+    content = f"Judge.\n\n{interleaved(turns)}\n\nWhich is better?"
+    options = {"note": NOTE, "thinking": False}
+    user = [{"role": "user", "content": content}]
+    yield "chat", chat(tokenizer, user, add_generation_prompt=True, **options)
+    for name, before in [("single_chat", ""), ("thoughtful", "<think>\nhm\n</think>\n\n")]:
+        talk = []
+        for prompt, first, _ in turns:
+            talk += [{"role": "user", "content": prompt}, {"role": "assistant", "content": before + first}]
+        yield name, chat(tokenizer, talk, **options)
+
+
 cases = []
 for name in ["wordpiece", "hidden", "byte_level", "gemma"]:
     tokenizer = load(name)
     for number, turns in enumerate(BATTLES):
         for template, found in of_battle(name, tokenizer, turns):
             cases.append({"tokenizer": name, "battle": number, "template": template} | found)
-print(json.dumps({"battles": BATTLES, "cases": cases}, ensure_ascii=True, separators=(",", ":")))
+for number, turns in enumerate(BATTLES):
+    for template, found in thinking(turns):
+        cases.append({"tokenizer": "thinking", "battle": number, "template": template} | found)
+golden = {"battles": BATTLES, "thinking": THINKING, "note": NOTE, "cases": cases}
+print(json.dumps(golden, ensure_ascii=True, separators=(",", ":")))

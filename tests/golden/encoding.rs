@@ -13,6 +13,8 @@ type TurnTexts = (String, Option<String>, Option<String>);
 #[derive(Deserialize)]
 struct Golden {
     battles: Vec<Vec<TurnTexts>>,
+    thinking: String,
+    note: serde_json::Value,
     cases: Vec<Case>,
 }
 
@@ -76,7 +78,7 @@ fn template(name: &str) -> Template {
         "single" => Template::Single { labels, pair: false },
         "pair" => Template::Concatenated { labels, pair: true },
         "single_pair" => Template::Single { labels, pair: true },
-        "single_chat" => Template::SingleChat { variables },
+        "single_chat" | "thoughtful" => Template::SingleChat { variables },
         "chat" => Template::Chat {
             instruction: "Judge.\n\n".to_owned(),
             layout: ChatLayout::Interleaved,
@@ -98,32 +100,59 @@ fn ample() -> EncodingBudget {
     EncodingBudget { max_tokens: 10_000, truncation: Truncation::default(), orders: Orders::Both }
 }
 
+/// A truncation to 24 tokens for the cases that transformers cut, none otherwise.
+fn budget(template: &str) -> EncodingBudget {
+    let cut = |side| EncodingBudget { max_tokens: 24, truncation: Truncation::Whole { side }, ..ample() };
+    match template {
+        "whole_left" => cut(Side::Left),
+        "whole_right" => cut(Side::Right),
+        _ => ample(),
+    }
+}
+
+/// The template of the case; that of `thinking` gets the variables of the program.
+fn template_of(case: &Case, golden: &Golden) -> Template {
+    let mut template = template(&case.template);
+    if let (Template::Chat { variables, .. } | Template::SingleChat { variables }, "thinking") =
+        (&mut template, case.tokenizer.as_str())
+    {
+        variables.insert("note".to_owned(), golden.note.clone());
+        variables.insert("thinking".to_owned(), false.into());
+    }
+    template
+}
+
+fn with_thoughts(battle: &Battle) -> Battle {
+    let turns = battle.turns.iter().map(|turn| {
+        let first = if turn.response_a.is_missing() { "null" } else { turn.response_a.as_str() };
+        Turn { response_a: Response::Text(format!("<think>\nhm\n</think>\n\n{first}")), ..turn.clone() }
+    });
+    Battle::new(battle.id.clone(), None, turns.collect()).unwrap()
+}
+
 #[test]
 fn the_ids_of_every_template_and_tokenizer_are_those_of_transformers() {
     let golden: Golden = serde_json::from_str(include_str!("encoding.json")).unwrap();
     let battles = battles(&golden);
     assert!(golden.cases.len() > 100);
     for case in &golden.cases {
-        let budget = match case.template.as_str() {
-            "whole_left" => EncodingBudget {
-                max_tokens: 24,
-                truncation: Truncation::Whole { side: Side::Left },
-                ..ample()
-            },
-            "whole_right" => EncodingBudget {
-                max_tokens: 24,
-                truncation: Truncation::Whole { side: Side::Right },
-                ..ample()
-            },
-            _ => ample(),
-        };
-        let template = template(&case.template);
+        let template = template_of(case, &golden);
         let shown = if template.is_single() { Shown::OnlyA } else { Shown::Ab };
-        let encoder = encoder(&case.tokenizer, template, budget);
+        let mut files = files(&case.tokenizer);
+        if case.tokenizer == "thinking" {
+            files =
+                TokenizerFiles { chat_template: Some(golden.thinking.clone()), ..self::files("byte_level") };
+        }
+        let recipe = EncodingRecipe { template, missing: MissingResponse::default() };
+        let encoder = Encoder::new(&files, recipe, budget(&case.template)).unwrap();
+        let mut battle = battles[case.battle].clone();
+        if case.template == "thoughtful" {
+            battle = with_thoughts(&battle);
+        }
         let name = format!("{} {} {}", case.tokenizer, case.template, case.battle);
-        let found = encoder.sequence(&battles[case.battle], shown).unwrap();
+        let found = encoder.sequence(&battle, shown).unwrap();
         if let Some(text) = &case.text {
-            assert_eq!(&encoder.text(&battles[case.battle], shown).unwrap().concat(), text, "{name}");
+            assert_eq!(&encoder.text(&battle, shown).unwrap().concat(), text, "{name}");
         }
         assert_eq!(found.ids, case.ids, "{name}");
         assert_eq!(found.type_ids, case.type_ids, "{name}");
