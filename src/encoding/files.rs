@@ -105,4 +105,17 @@ mod tests {
         assert!(of("{").is_err());
         assert!(TokenizerConfig::of(&TokenizerFiles::default()).unwrap().special.is_empty());
     }
+
+    #[test]
+    fn a_folder_without_a_tokenizer_is_named_and_its_other_files_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let failed = TokenizerFiles::read(folder.path()).unwrap_err().to_string();
+        assert!(failed.contains("tokenizer.json"), "{failed}");
+        fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
+        let read = TokenizerFiles::read(folder.path()).unwrap();
+        assert!(read.config.is_none() && read.chat_template.is_none());
+        fs::write(folder.path().join("chat_template.jinja"), "t").unwrap();
+        let config = TokenizerConfig::of(&TokenizerFiles::read(folder.path()).unwrap()).unwrap();
+        assert_eq!(config.chat_template.as_deref(), Some("t"));
+    }
 }

@@ -226,3 +226,33 @@ fn a_view_shows_the_ids_of_the_sequence_with_their_parts() {
         }
     }
 }
+
+#[test]
+fn a_fault_names_the_battle_and_the_way_out() {
+    let golden: Golden = serde_json::from_str(include_str!("encoding.json")).unwrap();
+    let battles = battles(&golden);
+    let tight = EncodingBudget { max_tokens: 12, ..ample() };
+    let failed = encoder("gemma", template("chat"), tight).encode_all(&battles).unwrap_err().to_string();
+    assert!(failed.starts_with("battle `0`: ") && failed.contains("raise `max_tokens`"), "{failed}");
+    let made = |name: &str, template| {
+        let recipe = EncodingRecipe { template, missing: MissingResponse::default() };
+        Encoder::new(&files(name), recipe, ample())
+    };
+    assert!(matches!(made("wordpiece", template("chat")), Err(EncodingError::NoChatTemplate)));
+    let nothing = Template::Custom { template: "{{ turns[0].prompt }}".to_owned(), single: false };
+    let failed = made("byte_level", nothing).unwrap().encode(&battles[2]).unwrap_err().to_string();
+    assert!(failed.starts_with("battle `2`: the sequence is empty"), "{failed}");
+}
+
+#[test]
+fn another_budget_keeps_the_identity_and_another_tokenizer_changes_it() {
+    let order = ["model_a", "model_b", "tie"].map(str::to_owned);
+    let one = encoder("wordpiece", template("single"), ample());
+    let identity = one.identity(1, &order);
+    let tight = one.with_budget(EncodingBudget { max_tokens: 9, ..ample() }).unwrap();
+    assert_eq!(tight.identity(1, &order).hash(), identity.hash());
+    let hidden = encoder("hidden", template("single"), ample()).identity(1, &order);
+    assert_eq!(identity.difference(&hidden), Some("tokenizer.json"));
+    assert!(encoder("gemma", template("chat"), ample()).identity(1, &order).chat_template.is_some());
+    assert!(encoder("gemma", template("single"), ample()).identity(1, &order).chat_template.is_none());
+}
