@@ -1,7 +1,7 @@
 use super::{AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, States};
 use crate::checkpoint::BertConfig;
 
-/// BERT (Devlin et al. 2019), MiniLM: learnt positions, normalisation behind each half of a layer.
+/// BERT (Devlin et al. 2019), `MiniLM`: learnt positions, normalisation behind each half of a layer.
 pub(super) fn bert<O: Operations>(
     operations: &mut O,
     config: &BertConfig,

@@ -18,13 +18,12 @@ struct Inventory {
 }
 
 impl Inventory {
-    fn note(&mut self, parameters: impl IntoIterator<Item = Parameter>) -> Result<(), Infallible> {
+    fn note(&mut self, parameters: impl IntoIterator<Item = Parameter>) {
         for parameter in parameters {
             if !self.parameters.contains(&parameter) {
                 self.parameters.push(parameter);
             }
         }
-        Ok(())
     }
 }
 
@@ -34,16 +33,19 @@ impl Operations for Inventory {
 
     fn embed(&mut self, embedding: &Embedding) -> Result<(), Infallible> {
         let others = [&embedding.positions, &embedding.segments];
-        self.note([embedding.tokens.clone()])?;
-        self.note(others.into_iter().flatten().cloned())
+        self.note([embedding.tokens.clone()]);
+        self.note(others.into_iter().flatten().cloned());
+        Ok(())
     }
 
     fn linear(&mut self, linear: &Linear, (): &()) -> Result<(), Infallible> {
-        self.note([Some(linear.weight()), linear.bias()].into_iter().flatten())
+        self.note([Some(linear.weight()), linear.bias()].into_iter().flatten());
+        Ok(())
     }
 
     fn norm(&mut self, norm: &Norm, (): &()) -> Result<(), Infallible> {
-        self.note([Some(norm.weight()), norm.bias()].into_iter().flatten())
+        self.note([Some(norm.weight()), norm.bias()].into_iter().flatten());
+        Ok(())
     }
 
     fn attention(&mut self, attention: &Attention, (): &()) -> Result<(), Infallible> {
@@ -53,7 +55,8 @@ impl Operations for Inventory {
         for norm in attention.head_norms.iter().flat_map(|norms| norms.iter()) {
             self.norm(norm, &())?;
         }
-        self.note(attention.relative_bias.iter().map(|bias| bias.table.clone()))
+        self.note(attention.relative_bias.iter().map(|bias| bias.table.clone()));
+        Ok(())
     }
 
     fn activate(&mut self, _: Activation, (): &()) -> Result<(), Infallible> {

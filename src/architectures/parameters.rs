@@ -25,7 +25,7 @@ pub struct Parameter {
     pub role: Role,
 }
 
-/// Which linear map of a layer this is, whatever the family calls it: where LoRA may be put.
+/// Which linear map of a layer this is, whatever the family calls it: where `LoRA` may be put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AdapterSlot {
     /// To queries.
@@ -152,7 +152,7 @@ pub enum Mask {
     },
 }
 
-/// A learnt bias of the scores by the distance between two tokens, as T5 and MPNet have it.
+/// A learnt bias of the scores by the distance between two tokens, as T5 and `MPNet` have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelativeBias {
     /// [buckets, heads].

@@ -10,7 +10,7 @@ use super::CheckpointError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
-    /// BERT, MiniLM: an encoder with learnt positions.
+    /// BERT, `MiniLM`: an encoder with learnt positions.
     Bert,
     /// Gemma-2: a decoder with rotary positions, sliding windows and soft-capped scores.
     Gemma2,
@@ -165,7 +165,7 @@ impl Gemma2Config {
 /// The typed configuration of one family.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FamilyConfig {
-    /// BERT, MiniLM.
+    /// BERT, `MiniLM`.
     Bert(BertConfig),
     /// Gemma-2.
     Gemma2(Gemma2Config),
@@ -178,7 +178,8 @@ impl FamilyConfig {
     /// `CheckpointError` for an unreadable file, an unknown `model_type`, a missing number, or a switch that no
     /// graph here expresses.
     pub fn read(path: &Path) -> Result<(Self, Value), CheckpointError> {
-        let bytes = fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+        let bytes =
+            fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
         let json = |source| CheckpointError::Json { path: path.to_owned(), source };
         let value: Value = serde_json::from_slice(&bytes).map_err(json)?;
         let model_type = value.get("model_type").and_then(Value::as_str).unwrap_or("(absent)");
@@ -270,7 +271,12 @@ fn check_switches(path: &Path, value: &Value, family: Family) -> Result<(), Chec
         let stated = value.get(key).unwrap_or(&Value::Null);
         let absolute = *key == "position_embedding_type" && stated == "absolute";
         if !absolute && !accepted.contains(stated) {
-            return Err(refused(path, key, &stated.to_string(), "only the plain form is supported".to_owned()));
+            return Err(refused(
+                path,
+                key,
+                &stated.to_string(),
+                "only the plain form is supported".to_owned(),
+            ));
         }
     }
     let rope = value.get("rope_parameters").and_then(|rope| rope.get("rope_type")).and_then(Value::as_str);

@@ -67,7 +67,9 @@ impl Head {
             vector = layer.apply(&vector);
         }
         if let Some(cap) = self.softcap.map(f64::from) {
-            vector.iter_mut().for_each(|logit| *logit = cap * (*logit / cap).tanh());
+            for logit in &mut vector {
+                *logit = cap * (*logit / cap).tanh();
+            }
         }
         vector.into_iter().map(narrow).collect()
     }
@@ -86,7 +88,9 @@ impl Head {
                 for row in rows {
                     sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
                 }
-                sums.iter_mut().for_each(|sum| *sum /= count);
+                for sum in &mut sums {
+                    *sum /= count;
+                }
                 sums
             }
         }
@@ -152,8 +156,12 @@ mod tests {
             bias: vec![0.0, 0.5],
             activation: HeadActivation::Tanh,
         };
-        let last =
-            Dense { inputs: 2, weight: vec![100.0, 0.0], bias: vec![1.0], activation: HeadActivation::Linear };
+        let last = Dense {
+            inputs: 2,
+            weight: vec![100.0, 0.0],
+            bias: vec![1.0],
+            activation: HeadActivation::Linear,
+        };
         let mut head = Head { layers: vec![dense, last], ..head(Pooling::First) };
         let expected = 100.0 * 1f64.tanh() + 1.0;
         assert!((f64::from(head.logits(&[1.0, 0.0], 1)[0]) - expected).abs() < 1e-4);

@@ -83,7 +83,8 @@ pub fn read_head(form: &HeadForm, path: &Path) -> Result<Head, CheckpointError> 
         let (weight, shape) = read(format!("{index}.weight"))?;
         let (bias, _) = read(format!("{index}.bias"))?;
         if shape != [bias.len(), inputs] {
-            let message = format!("`{index}.weight` has shape {shape:?}, [{}, {inputs}] expected", bias.len());
+            let message =
+                format!("`{index}.weight` has shape {shape:?}, [{}, {inputs}] expected", bias.len());
             return Err(damaged(path, message));
         }
         let outputs = bias.len();

@@ -157,7 +157,10 @@ fn stated_pooling(checkpoint: &Checkpoint) -> Option<Pooling> {
 fn verdicts(checkpoint: &Checkpoint, tokens: &[u32]) -> Result<Head, CheckpointError> {
     let FamilyConfig::Gemma2(config) = &checkpoint.config else {
         let family = checkpoint.config.family().name();
-        return Err(refused(checkpoint, format!("`{family}` is no causal language model, it has no token logits")));
+        return Err(refused(
+            checkpoint,
+            format!("`{family}` is no causal language model, it has no token logits"),
+        ));
     };
     let (rows, width) = (config.vocab_size, config.hidden_size);
     let tied = checkpoint.json.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);

@@ -48,7 +48,7 @@ impl OutputMeaning {
 /// Reads a list such as `a,b,tie`.
 ///
 /// # Errors
-/// `CheckpointError::Labels` for an unknown word, or a set that is none of score; a, b; a, b, tie; a, b, tie, both_bad.
+/// `CheckpointError::Labels` for an unknown word, or a set that is none of score; a, b; a, b, tie; a, b, tie, both bad.
 pub fn parse_meanings(list: &str) -> Result<Vec<OutputMeaning>, CheckpointError> {
     let names: Vec<&str> = list.split(',').collect();
     meanings(&names, "--outputs")
@@ -79,7 +79,8 @@ fn meanings(names: &[&str], source_name: &str) -> Result<Vec<OutputMeaning>, Che
         .iter()
         .enumerate()
         .map(|(index, name)| {
-            OutputMeaning::from_name(name).ok_or_else(|| problem(format!("output {index} is called `{name}`")))
+            OutputMeaning::from_name(name)
+                .ok_or_else(|| problem(format!("output {index} is called `{name}`")))
         })
         .collect::<Result<_, _>>()?;
     let mut sorted = found.clone();
@@ -93,12 +94,13 @@ fn meanings(names: &[&str], source_name: &str) -> Result<Vec<OutputMeaning>, Che
 #[cfg(test)]
 mod tests {
     use super::*;
+    use OutputMeaning::{A, B, BothBad, Tie};
     use serde_json::json;
 
     #[test]
     fn names_in_any_order_and_spelling_are_understood() {
-        let config = json!({"id2label": {"0": "Tie", "1": "model_a", "2": "tie (bothbad)", "3": "response-B"}});
-        use OutputMeaning::{A, B, BothBad, Tie};
+        let config =
+            json!({"id2label": {"0": "Tie", "1": "model_a", "2": "tie (bothbad)", "3": "response-B"}});
         assert_eq!(from_config(&config, 4).unwrap(), [Tie, A, BothBad, B]);
         assert_eq!(parse_meanings("b, a").unwrap(), [B, A]);
     }

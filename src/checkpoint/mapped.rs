@@ -52,7 +52,8 @@ mod tests {
     fn a_cut_file_is_damaged_and_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
-        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::U8, vec![4], &[1, 2, 3, 4]).unwrap();
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::U8, vec![4], &[1, 2, 3, 4]).unwrap();
         let whole = safetensors::serialize([("w", view)], None).unwrap();
         std::fs::write(&path, &whole).unwrap();
         let (file, metadata) = MappedFile::open(&path).unwrap();

@@ -32,7 +32,8 @@ impl Vocabulary {
                     .to_owned(),
             ));
         }
-        let bytes = fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+        let bytes =
+            fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
         let value: Value = serde_json::from_slice(&bytes)
             .map_err(|source| CheckpointError::Json { path: path.to_owned(), source })?;
         let model = match value.get("model").and_then(|model| model.get("vocab")) {

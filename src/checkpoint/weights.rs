@@ -259,7 +259,9 @@ fn no_weights(folder: &Path) -> CheckpointError {
     };
     let mut pickles: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().and_then(|end| end.to_str()).is_some_and(|end| PICKLES.contains(&end)))
+        .filter(|path| {
+            path.extension().and_then(|end| end.to_str()).is_some_and(|end| PICKLES.contains(&end))
+        })
         // The arguments of a training run are a pickle too, and no weights.
         .filter(|path| path.file_name().is_none_or(|name| name != "training_args.bin"))
         .collect();

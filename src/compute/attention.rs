@@ -62,7 +62,8 @@ fn repeated(x: &Tensor, times: usize) -> Result<Tensor, candle_core::Error> {
 fn rotated(x: &Tensor, rotary: &Rotary) -> Result<Tensor, candle_core::Error> {
     let (_, _, length, width) = x.dims4()?;
     let half = width / 2;
-    let [cosines, sines] = rotary.tables(length).map(|table| Tensor::from_vec(table, (length, half), &Device::Cpu));
+    let [cosines, sines] =
+        rotary.tables(length).map(|table| Tensor::from_vec(table, (length, half), &Device::Cpu));
     let (cosines, sines) = (cosines?, sines?);
     let (first, second) = (x.narrow(3, 0, half)?, x.narrow(3, half, half)?);
     let turned_first = (first.broadcast_mul(&cosines)? - second.broadcast_mul(&sines)?)?;
@@ -71,11 +72,7 @@ fn rotated(x: &Tensor, rotary: &Rotary) -> Result<Tensor, candle_core::Error> {
 }
 
 /// The scores capped, biased, and without what must not be seen.
-fn masked(
-    interpreter: &Interpreter,
-    attention: &Attention,
-    scores: &Tensor,
-) -> Result<Tensor, ComputeError> {
+fn masked(interpreter: &Interpreter, attention: &Attention, scores: &Tensor) -> Result<Tensor, ComputeError> {
     let mut scores = scores.clone();
     if let Some(cap) = attention.softcap.map(f64::from) {
         scores = ((scores / cap)?.tanh()? * cap)?;
@@ -117,7 +114,11 @@ fn distance_bias(interpreter: &Interpreter, bias: &RelativeBias) -> Result<Tenso
 }
 
 /// The bucket of a distance (Raffel et al. 2020): exact up to half of the buckets, then logarithmic.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "buckets are few and not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "buckets are few and not negative"
+)]
 fn bucket(asking: usize, asked: usize, buckets: usize, bias: &RelativeBias) -> u32 {
     let ahead = asked > asking;
     let (buckets, first, distance) = match (bias.both_directions, ahead) {

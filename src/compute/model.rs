@@ -42,7 +42,9 @@ impl Model {
     pub fn hidden_states(&self, batch: &PaddedBatch, states: States) -> Result<Vec<f32>, ComputeError> {
         let rows = self.config.vocabulary_size();
         if let Some(beyond) = batch.ids.iter().find(|&&id| usize::try_from(id).is_ok_and(|id| id >= rows)) {
-            return Err(ComputeError::Batch(format!("token {beyond} is beyond the {rows} rows of the table")));
+            return Err(ComputeError::Batch(format!(
+                "token {beyond} is beyond the {rows} rows of the table"
+            )));
         }
         if batch.length > self.config.max_positions() {
             let message = format!("{} tokens, the model takes {}", batch.length, self.config.max_positions());

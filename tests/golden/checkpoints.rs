@@ -10,8 +10,9 @@ use ort::value::{Shape, TensorRef};
 use serde::Deserialize;
 use tempfile::TempDir;
 use tiebreak::architectures::States;
+use tiebreak::checkpoint::OutputMeaning::{A, B, BothBad, Score, Tie};
 use tiebreak::checkpoint::{
-    Checkpoint, Element, GraphKind, HeadChoice, LoadedHead, ModelCard, OutputMeaning, Pooling, load_head,
+    Checkpoint, Element, GraphKind, HeadChoice, LoadedHead, ModelCard, Pooling, load_head,
 };
 use tiebreak::compute::{Model, PaddedBatch};
 use tiebreak::onnx::find_library;
@@ -63,8 +64,12 @@ impl Case {
     }
 
     fn batch(&self, pad_left: bool) -> PaddedBatch {
-        let texts: Vec<(&[u32], &[u32])> =
-            self.input_ids.iter().zip(&self.token_type_ids).map(|(ids, types)| (&ids[..], &types[..])).collect();
+        let texts: Vec<(&[u32], &[u32])> = self
+            .input_ids
+            .iter()
+            .zip(&self.token_type_ids)
+            .map(|(ids, types)| (&ids[..], &types[..]))
+            .collect();
         PaddedBatch::new(&texts, pad_left).unwrap()
     }
 
@@ -112,9 +117,9 @@ pub(crate) fn session(graph: &Path) -> Session {
 
 pub(crate) fn encoder_states(session: &mut Session, batch: &PaddedBatch) -> Vec<f32> {
     let shape = [batch.rows, batch.length];
-    let ids: Vec<i32> = batch.ids.iter().map(|&id| id as i32).collect();
+    let ids: Vec<i32> = batch.ids.iter().map(|&id| i32::try_from(id).unwrap()).collect();
     let mask: Vec<i32> = batch.valid.iter().map(|&valid| i32::from(valid)).collect();
-    let segments: Vec<i32> = batch.segments.iter().map(|&segment| segment as i32).collect();
+    let segments: Vec<i32> = batch.segments.iter().map(|&segment| i32::try_from(segment).unwrap()).collect();
     let tensor = |values| TensorRef::from_array_view((shape, values)).unwrap();
     let inputs = ort::inputs! {
         "input_ids" => tensor(&ids[..]),
@@ -127,8 +132,8 @@ pub(crate) fn encoder_states(session: &mut Session, batch: &PaddedBatch) -> Vec<
 
 fn decoder_states(session: &mut Session, batch: &PaddedBatch) -> Vec<f32> {
     let ids: Vec<i64> = batch.ids.iter().map(|&id| i64::from(id)).collect();
-    let last: Vec<i32> = batch.last_places().into_iter().map(|place| place as i32).collect();
-    let longest = [batch.length as i32];
+    let last: Vec<i32> = batch.last_places().into_iter().map(|place| i32::try_from(place).unwrap()).collect();
+    let longest = [i32::try_from(batch.length).unwrap()];
     let inputs = ort::inputs! {
         "input_ids" => TensorRef::from_array_view(([batch.rows, batch.length], &ids[..])).unwrap(),
         "seqlens_k" => TensorRef::from_array_view(([batch.rows], &last[..])).unwrap(),
@@ -246,7 +251,6 @@ fn what_the_outputs_mean_comes_from_the_checkpoint() {
         let checkpoint = Checkpoint::open(&fixture(name)).unwrap();
         load_head(&checkpoint, &HeadChoice::Own, None).unwrap().outputs
     };
-    use OutputMeaning::{A, B, BothBad, Score, Tie};
     assert_eq!(meaning("bert-four-f16"), [Tie, A, BothBad, B]);
     assert_eq!(meaning("gemma2-classifier"), [A, B, Tie]);
     assert_eq!(meaning("gemma2-reward-bf16"), [Score]);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tiebreak::checkpoint::OutputMeaning::{A, B, BothBad, Tie};
 use tiebreak::checkpoint::{HeadChoice, OutputMeaning, Pooling};
 use tiebreak::onnx::graph::{ImportOptions, ImportReport, import};
 
@@ -55,7 +56,11 @@ impl Copy {
         let target = self.root.path().join("to/model");
         let result = import(&self.root.path().join("from"), &target, options).map_err(|e| e.to_string());
         let left = fs::read_dir(target.parent().unwrap()).unwrap().count();
-        assert_eq!(left, usize::from(result.is_ok()), "a failed import leaves nothing, a done one its folder");
+        assert_eq!(
+            left,
+            usize::from(result.is_ok()),
+            "a failed import leaves nothing, a done one its folder"
+        );
         result
     }
 
@@ -120,7 +125,6 @@ fn a_checkpoint_without_a_head_needs_a_fresh_one_which_its_seed_decides() {
         (report.card, bytes)
     };
     let (card, bytes) = fresh(1, None);
-    use OutputMeaning::{A, B, BothBad, Tie};
     assert_eq!(card.outputs, [A, B, Tie, BothBad]);
     assert!(card.source.fresh_head);
     assert_eq!(card.source.left_out, ["pooler.dense.bias", "pooler.dense.weight"]);
@@ -134,7 +138,7 @@ fn a_fresh_head_replaces_the_one_that_is_there() {
     let copy = Copy::of("gemma2-classifier");
     let head = HeadChoice::Fresh { outputs: 2, seed: 1, pooling: None };
     let report = copy.import_with(&ImportOptions { head, ..ImportOptions::default() }).unwrap();
-    assert_eq!(report.card.outputs, [OutputMeaning::A, OutputMeaning::B]);
+    assert_eq!(report.card.outputs, [A, B]);
     assert_eq!(report.card.head.unwrap().pooling, Pooling::Last);
 }
 
@@ -160,7 +164,6 @@ fn outputs_without_meaning_need_the_flag_that_states_it() {
     let nameless = json!({"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"});
     copy.edit("config.json", |config| config["id2label"] = nameless);
     says(&copy.fault(), &["LABEL_0", "--outputs"]);
-    use OutputMeaning::{A, B, Tie};
     let stated = |outputs: &[OutputMeaning]| ImportOptions {
         outputs: Some(outputs.to_vec()),
         ..ImportOptions::default()
@@ -219,6 +222,7 @@ fn a_model_that_is_there_is_not_overwritten() {
     let copy = Copy::of("bert-classifier");
     copy.import_with(&ImportOptions::default()).unwrap();
     let target = copy.root.path().join("to/model");
-    let message = import(Path::new(&copy.path("")), &target, &ImportOptions::default()).unwrap_err().to_string();
+    let message =
+        import(Path::new(&copy.path("")), &target, &ImportOptions::default()).unwrap_err().to_string();
     says(&message, &["is there already"]);
 }

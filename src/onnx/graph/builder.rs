@@ -10,7 +10,7 @@ use crate::checkpoint::Element;
 /// The operators of ONNX Runtime's own.
 pub(super) const MICROSOFT: &str = "com.microsoft";
 
-/// The lowest set of ONNX operators that has all that is used: RMSNormalization came with 23.
+/// The lowest set of ONNX operators that has all that is used: `RMSNormalization` came with 23.
 const OPERATORS: i64 = 23;
 /// The form of file that goes with it.
 const IR_VERSION: i64 = 11;

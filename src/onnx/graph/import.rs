@@ -37,12 +37,7 @@ pub struct ImportOptions {
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self {
-            element: Element::F32,
-            head: HeadChoice::Own,
-            outputs: None,
-            storage: WeightStorage::Packed,
-        }
+        Self { element: Element::F32, head: HeadChoice::Own, outputs: None, storage: WeightStorage::Packed }
     }
 }
 
@@ -104,12 +99,7 @@ fn graph_kind(config: &FamilyConfig, pooling: Pooling) -> GraphKind {
     }
 }
 
-fn card(
-    checkpoint: &Checkpoint,
-    head: &LoadedHead,
-    options: &ImportOptions,
-    graph: GraphKind,
-) -> ModelCard {
+fn card(checkpoint: &Checkpoint, head: &LoadedHead, options: &ImportOptions, graph: GraphKind) -> ModelCard {
     let config = &checkpoint.config;
     ModelCard {
         format_version: FORMAT_VERSION,
@@ -137,8 +127,8 @@ fn link(used_in_place: &BTreeSet<PathBuf>, folder: &Path) -> Result<(), GraphErr
     for path in used_in_place {
         let name = path.file_name().unwrap_or_default();
         // A symbolic link would be followed to another folder, which ONNX Runtime refuses for external data.
-        let real = fs::canonicalize(path)
-            .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+        let real =
+            fs::canonicalize(path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
         fs::hard_link(&real, folder.join(name))
             .map_err(|source| GraphError::Link { path: path.clone(), source })?;
     }

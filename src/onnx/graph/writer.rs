@@ -2,9 +2,7 @@ use super::builder::{Builder, MICROSOFT, Value, dimension, types};
 use super::messages::Size;
 use super::stored::Store;
 use super::{GraphError, attention};
-use crate::architectures::{
-    Attention, Embedding, Linear, Norm, NormKind, Operations, States, hidden_states,
-};
+use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, States, hidden_states};
 use crate::checkpoint::{Activation, FamilyConfig};
 
 /// The names of inputs and outputs.
@@ -189,7 +187,8 @@ impl Operations for Writer<'_> {
 
     fn embed_norm(&mut self, embedding: &Embedding, norm: &Norm) -> Result<String, GraphError> {
         let positions = embedding.positions.as_ref();
-        let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind) else {
+        let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind)
+        else {
             let x = self.embed(embedding)?;
             return self.norm(norm, &x);
         };
