@@ -216,4 +216,14 @@ mod tests {
         let failed = plan_parts(&one([1, 1, 1]), 14, &policy(Keep::Head), 0).unwrap_err();
         assert_eq!(failed, FrameTooLong { needed: 15, max_tokens: 14 });
     }
+
+    #[test]
+    fn a_larger_budget_never_shows_less_of_a_text_because_the_marker_now_fits() {
+        let kept = |budget| {
+            let cut = cut(100, budget, &policy(Keep::HeadTail), 5);
+            assert!(cut.head + cut.tail + if cut.marked { 5 } else { 0 } <= budget);
+            cut.head + cut.tail
+        };
+        assert!((0..110).all(|budget| kept(budget) <= kept(budget + 1)));
+    }
 }
