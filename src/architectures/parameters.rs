@@ -163,6 +163,31 @@ pub struct RelativeBias {
     pub both_directions: bool,
 }
 
+impl RelativeBias {
+    /// The row of the table for a pair of places (Raffel et al. 2020): one for each distance up to half of the rows,
+    /// then they widen with its logarithm.
+    #[must_use]
+    pub fn bucket(&self, asking: usize, asked: usize) -> usize {
+        let all = self.table.shape.first().copied().unwrap_or(1).max(1);
+        let ahead = asked > asking;
+        let (rows, first) = match (self.both_directions, ahead) {
+            (true, true) => (all / 2, all / 2),
+            (true, false) => (all / 2, 0),
+            (false, true) => return 0,
+            (false, false) => (all, 0),
+        };
+        let (distance, exact) = (asking.abs_diff(asked), rows / 2);
+        if distance < exact {
+            return first + distance;
+        }
+        let whole = (self.max_distance as f32 / exact as f32).ln();
+        let share = (distance as f32 / exact as f32).ln() / whole * (rows - exact) as f32;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few, and not negative")]
+        let beyond = exact + share as usize;
+        first + beyond.min(rows.saturating_sub(1))
+    }
+}
+
 /// An attention layer up to what its heads gathered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
@@ -190,4 +215,19 @@ pub struct Attention {
     pub head_norms: Option<Box<[Norm; 2]>>,
     /// Biases the scores by distance.
     pub relative_bias: Option<RelativeBias>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_distances_have_their_own_bucket_and_far_ones_share() {
+        let table = Embedding::table("relative_attention_bias.weight", 32, 2);
+        let bias = RelativeBias { table, max_distance: 128, both_directions: true };
+        let pairs = [(0, 0), (1, 0), (0, 1), (7, 0), (0, 7), (8, 0), (0, 20), (128, 0), (200, 0), (0, 200)];
+        let found = pairs.map(|(asking, asked)| bias.bucket(asking, asked));
+        // As T5 of transformers 5.24.0 gives them.
+        assert_eq!(found, [0, 1, 17, 7, 23, 8, 26, 15, 15, 31]);
+    }
 }

@@ -105,35 +105,14 @@ fn mask(batch: &PaddedBatch, mask: Mask) -> Result<Tensor, candle_core::Error> {
 /// The learnt bias of each pair of places: [1, heads, asking, asked].
 fn distance_bias(interpreter: &Interpreter, bias: &RelativeBias) -> Result<Tensor, ComputeError> {
     let table = interpreter.parameter(&bias.table)?;
-    let (buckets, heads) = table.dims2()?;
+    let (_, heads) = table.dims2()?;
     let length = interpreter.batch.length;
     let pairs = (0..length).flat_map(|asking| (0..length).map(move |asked| (asking, asked)));
-    let indices: Vec<u32> = pairs.map(|(asking, asked)| bucket(asking, asked, buckets, bias)).collect();
+    let buckets = pairs.map(|(asking, asked)| bias.bucket(asking, asked));
+    let indices = buckets.map(u32::try_from).collect::<Result<Vec<u32>, _>>();
+    let indices = indices.map_err(|error| ComputeError::Batch(error.to_string()))?;
     let rows = table.index_select(&Tensor::new(indices, &Device::Cpu)?, 0)?;
     Ok(rows.reshape((length, length, heads))?.permute((2, 0, 1))?.unsqueeze(0)?)
-}
-
-/// The bucket of a distance (Raffel et al. 2020): exact up to half of the buckets, then logarithmic.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "buckets are few and not negative"
-)]
-fn bucket(asking: usize, asked: usize, buckets: usize, bias: &RelativeBias) -> u32 {
-    let ahead = asked > asking;
-    let (buckets, first, distance) = match (bias.both_directions, ahead) {
-        (true, true) => (buckets / 2, buckets / 2, asked - asking),
-        (true, false) => (buckets / 2, 0, asking - asked),
-        (false, true) => (buckets, 0, 0),
-        (false, false) => (buckets, 0, asking - asked),
-    };
-    let exact = buckets / 2;
-    if distance < exact {
-        return (first + distance) as u32;
-    }
-    let growth = (distance as f32 / exact as f32).ln() / (bias.max_distance as f32 / exact as f32).ln();
-    let beyond = exact + (growth * (buckets - exact) as f32) as usize;
-    (first + beyond.min(buckets - 1)) as u32
 }
 
 /// Over the last dimension, by operations that have a gradient.
@@ -146,28 +125,6 @@ fn softmax(scores: &Tensor) -> Result<Tensor, candle_core::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::architectures::Embedding;
-
-    #[test]
-    fn near_distances_have_their_own_bucket_and_far_ones_share() {
-        let table = Embedding::table("relative_attention_bias.weight", 32, 2);
-        let bias = RelativeBias { table, max_distance: 128, both_directions: true };
-        let places = |asking, asked| bucket(asking, asked, 32, &bias);
-        // As T5 of transformers 5.24.0 gives them for distances 0, -1, 1, -7, 7, -8, 20, -200, 200.
-        let expected = [0, 1, 17, 7, 23, 8, 26, 15, 31];
-        let found = [
-            places(0, 0),
-            places(1, 0),
-            places(0, 1),
-            places(7, 0),
-            places(0, 7),
-            places(8, 0),
-            places(0, 20),
-            places(200, 0),
-            places(0, 200),
-        ];
-        assert_eq!(found, expected);
-    }
 
     #[test]
     fn a_window_counts_the_asking_token_itself() {

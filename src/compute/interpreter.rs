@@ -6,14 +6,17 @@ use super::{ComputeError, PaddedBatch, attention};
 use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, Parameter};
 use crate::checkpoint::Activation;
 
-/// Computes one batch.
-pub(super) struct Interpreter<'a> {
+/// Computes one batch: the interpreter whose values are tensors, [rows, length, width].
+#[derive(Debug)]
+pub struct Interpreter<'a> {
     parameters: &'a HashMap<String, Tensor>,
     pub(super) batch: &'a PaddedBatch,
 }
 
 impl<'a> Interpreter<'a> {
-    pub(super) fn new(parameters: &'a HashMap<String, Tensor>, batch: &'a PaddedBatch) -> Self {
+    /// With the weights by the names of the bare model.
+    #[must_use]
+    pub fn new(parameters: &'a HashMap<String, Tensor>, batch: &'a PaddedBatch) -> Self {
         Self { parameters, batch }
     }
 

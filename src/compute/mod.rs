@@ -12,4 +12,5 @@ mod model;
 
 pub use batch::PaddedBatch;
 pub use error::ComputeError;
+pub use interpreter::Interpreter;
 pub use model::Model;

@@ -130,7 +130,7 @@ pub(crate) fn encoder_states(session: &mut Session, batch: &PaddedBatch) -> Vec<
     outputs["hidden"].try_extract_tensor::<f32>().unwrap().1.to_vec()
 }
 
-fn decoder_states(session: &mut Session, batch: &PaddedBatch) -> Vec<f32> {
+pub(crate) fn decoder_states(session: &mut Session, batch: &PaddedBatch) -> Vec<f32> {
     let ids: Vec<i64> = batch.ids.iter().map(|&id| i64::from(id)).collect();
     let last: Vec<i32> = batch.last_places().into_iter().map(|place| i32::try_from(place).unwrap()).collect();
     let longest = [i32::try_from(batch.length).unwrap()];

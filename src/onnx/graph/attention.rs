@@ -71,19 +71,36 @@ fn packed_projections(writer: &mut Writer, attention: &Attention) -> Result<(Str
 }
 
 /// The bias of the scores by distance, [1, heads, asking, asked], where there is one.
+///
+/// ONNX Runtime's own operator for it exists on CUDA only, so it is a look-up: from `max_distance` on all distances
+/// share a bucket, so that a row a distance is a short table, [heads, 2 x `max_distance` + 1].
 fn relative_bias(writer: &mut Writer, attention: &Attention) -> Result<Option<String>, GraphError> {
     let Some(bias) = &attention.relative_bias else { return Ok(None) };
-    let table = writer.store.weight(&mut writer.builder, &bias.table)?;
+    let (far, heads) = (bias.max_distance, attention.heads);
+    let columns = 2 * far + 1;
+    let name = format!("{}.by_distance", bias.table.name);
+    let table = writer.store.computed(&mut writer.builder, (&name, &[heads, columns]), |store| {
+        let values = store.values(&bias.table)?;
+        let bucket = |column: usize| bias.bucket(far.saturating_sub(column), column.saturating_sub(far));
+        let row = |head: usize| (0..columns).map(move |column| bucket(column) * heads + head);
+        Ok((0..heads).flat_map(row).map(|place| values.get(place).copied().unwrap_or(0.0)).collect())
+    })?;
+    let builder = &mut writer.builder;
+    let [zero, one] = [0, 1].map(|value| builder.integer(value));
+    let [first_axis, second_axis] = [0, 1].map(|axis| builder.integers(&[axis]));
     let ends = [("start", Value::Int(1)), ("end", Value::Int(2))];
-    let length = writer.builder.node(("", "Shape"), &[names::IDS], &ends);
-    let axis = writer.builder.integers(&[0]);
-    let length = writer.builder.node(("", "Squeeze"), &[&length, &axis], &[]);
-    let attributes = [
-        ("max_distance", Value::Int(dimension(bias.max_distance))),
-        ("is_bidirectional", Value::Int(bias.both_directions.into())),
-    ];
-    let operator = (MICROSOFT, "RelativePositionBias");
-    Ok(Some(writer.builder.node(operator, &[&table, &length, &length], &attributes)))
+    let length = builder.node(("", "Shape"), &[names::IDS], &ends);
+    let length = builder.node(("", "Squeeze"), &[&length, &first_axis], &[]);
+    let places = builder.node(("", "Range"), &[&zero, &length, &one], &[]);
+    let asked = builder.node(("", "Unsqueeze"), &[&places, &first_axis], &[]);
+    let asking = builder.node(("", "Unsqueeze"), &[&places, &second_axis], &[]);
+    let distance = builder.node(("", "Sub"), &[&asked, &asking], &[]);
+    let far = dimension(far);
+    let [nearest, farthest] = [-far, far].map(|value| builder.integer(value));
+    let distance = builder.node(("", "Clip"), &[&distance, &nearest, &farthest], &[]);
+    let column = builder.node(("", "Add"), &[&distance, &farthest], &[]);
+    let rows = builder.node(("", "Gather"), &[&table, &column], &[("axis", Value::Int(1))]);
+    Ok(Some(builder.node(("", "Unsqueeze"), &[&rows, &first_axis], &[])))
 }
 
 /// Attention of a decoder: grouped heads, rotary positions, cap and window in one operator, on texts that are

@@ -93,6 +93,12 @@ impl Builder {
         self.constant(name, dims, (types::INT64, bytes))
     }
 
+    /// A constant integer.
+    pub(super) fn integer(&mut self, value: i64) -> String {
+        let bytes = value.to_le_bytes().to_vec();
+        self.constant(format!("integer_{value}"), Vec::new(), (types::INT64, bytes))
+    }
+
     /// A constant number of the graph's own type, given by its bytes.
     pub(super) fn scalar(&mut self, element: Element, value: f32, bytes: Vec<u8>) -> String {
         self.constant(format!("scalar_{value:e}"), Vec::new(), (data_type(element), bytes))

@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::GraphError;
 use super::folder::StagedFolder;
-use super::stored::Store;
-use super::{GraphError, writer};
-use crate::architectures::{States, needed_weights};
+use super::writer::{GraphForm, Writer, WrittenGraph};
+use crate::architectures::{States, hidden_states, needed_weights};
 use crate::checkpoint::{
     Checkpoint, CheckpointError, Element, FORMAT_VERSION, FamilyConfig, FileMark, GraphKind, HeadChoice,
     HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head, write_head,
@@ -73,12 +73,10 @@ pub fn import(
     let head = load_head(&checkpoint, &options.head, options.outputs.as_deref())?;
     let kind = graph_kind(&checkpoint.config, head.head.pooling);
 
-    let store = Store::create(&checkpoint.weights, folder.path(), options.element, options.storage)?;
-    let states = if kind == GraphKind::Decoder { States::Last } else { States::All };
-    let (graph, nodes, store) = writer::write(&checkpoint.config, store, states)?;
+    let graph = write_graph(&checkpoint, folder.path(), options, kind)?;
     let left_out = checkpoint.weights.unused()?;
-    link(&store.commit()?, folder.path())?;
-    crate::files::write(&folder.path().join(files::GRAPH), &graph)?;
+    link(&graph.in_place, folder.path())?;
+    crate::files::write(&folder.path().join(files::GRAPH), &graph.bytes)?;
     write_head(&head.head, &folder.path().join(files::HEAD))?;
     copy_tokenizer(&checkpoint.folder, folder.path())?;
 
@@ -88,7 +86,30 @@ pub fn import(
     card.write(folder.path())?;
     folder.commit()?;
     let warnings = warnings(&checkpoint, options);
-    Ok(ImportReport { card, nodes, warnings })
+    Ok(ImportReport { card, nodes: graph.nodes, warnings })
+}
+
+fn write_graph(
+    checkpoint: &Checkpoint,
+    folder: &Path,
+    options: &ImportOptions,
+    kind: GraphKind,
+) -> Result<WrittenGraph, GraphError> {
+    let config = &checkpoint.config;
+    let form = GraphForm {
+        is_decoder: config.family().is_decoder(),
+        segments: has_segments(config),
+        element: options.element,
+        storage: options.storage,
+    };
+    let states = if kind == GraphKind::Decoder { States::Last } else { States::All };
+    let mut writer = Writer::create(&checkpoint.weights, folder, form)?;
+    let hidden = hidden_states(&mut writer, config, states)?;
+    writer.finish(&hidden, config.width(), states)
+}
+
+fn has_segments(config: &FamilyConfig) -> bool {
+    matches!(config, FamilyConfig::Bert(_))
 }
 
 fn graph_kind(config: &FamilyConfig, pooling: Pooling) -> GraphKind {
@@ -109,7 +130,7 @@ fn card(checkpoint: &Checkpoint, head: &LoadedHead, options: &ImportOptions, gra
         width: config.width(),
         vocabulary_size: config.vocabulary_size(),
         max_positions: config.max_positions(),
-        token_types: matches!(config, FamilyConfig::Bert(_)),
+        token_types: has_segments(config),
         head: Some(HeadForm::of(&head.head)),
         outputs: head.outputs.clone(),
         source: Source {

@@ -16,3 +16,4 @@ mod writer;
 
 pub use error::GraphError;
 pub use import::{ImportOptions, ImportReport, WeightStorage, import};
+pub use writer::{GraphForm, Writer, WrittenGraph};

@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use super::builder::{Builder, MICROSOFT, Value, dimension, types};
 use super::messages::Size;
 use super::stored::Store;
-use super::{GraphError, attention};
-use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, States, hidden_states};
-use crate::checkpoint::{Activation, FamilyConfig};
+use super::{GraphError, WeightStorage, attention};
+use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, States};
+use crate::checkpoint::{Activation, Element, Weights};
 
 /// The names of inputs and outputs.
 pub(super) mod names {
@@ -15,38 +18,69 @@ pub(super) mod names {
     pub(in super::super) const HIDDEN: &str = "hidden";
 }
 
-/// Writes the graph of one model.
-pub(super) struct Writer<'a> {
+/// What a graph is to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphForm {
+    /// Whether a token sees only what stands before it; it decides the inputs.
+    pub is_decoder: bool,
+    /// Whether an encoder takes segments.
+    pub segments: bool,
+    /// The number type that it computes in.
+    pub element: Element,
+    /// Where its weights lie.
+    pub storage: WeightStorage,
+}
+
+/// A graph that was written; its numbers are in the folder already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenGraph {
+    /// The bytes of `model.onnx`.
+    pub bytes: Vec<u8>,
+    /// How many nodes it has.
+    pub nodes: usize,
+    /// The files of the checkpoint that it points into.
+    pub in_place: BTreeSet<PathBuf>,
+}
+
+/// Writes one graph: the interpreter whose values are the names of nodes.
+pub struct Writer<'a> {
     pub(super) builder: Builder,
     pub(super) store: Store<'a>,
     is_decoder: bool,
 }
 
-/// Writes a model through to its hidden states; gives the bytes of the graph, the number of its nodes, and the store.
-pub(super) fn write<'a>(
-    config: &FamilyConfig,
-    store: Store<'a>,
-    states: States,
-) -> Result<(Vec<u8>, usize, Store<'a>), GraphError> {
-    let is_decoder = config.family().is_decoder();
-    let mut writer = Writer { builder: Builder::default(), store, is_decoder };
-    writer.declare_inputs(matches!(config, FamilyConfig::Bert(_)));
-    let mut hidden = hidden_states(&mut writer, config, states)?;
-    if writer.store.element() != crate::checkpoint::Element::F32 {
-        let to = Value::Int(types::FLOAT.into());
-        hidden = writer.builder.node(("", "Cast"), &[&hidden], &[("to", to)]);
+impl<'a> Writer<'a> {
+    /// Opens the data file in the folder and declares the inputs.
+    ///
+    /// # Errors
+    /// `GraphError` when the file cannot be made.
+    pub fn create(weights: &'a Weights, folder: &Path, form: GraphForm) -> Result<Self, GraphError> {
+        let store = Store::create(weights, folder, form.element, form.storage)?;
+        let mut writer = Self { builder: Builder::default(), store, is_decoder: form.is_decoder };
+        writer.declare_inputs(form.segments);
+        Ok(writer)
     }
-    let mut sizes = vec![Size::Named("batch".to_owned())];
-    if states == States::All {
-        sizes.push(Size::Named("sequence".to_owned()));
-    }
-    sizes.push(Size::Value(dimension(config.width())));
-    writer.builder.output(&hidden, names::HIDDEN, sizes);
-    let count = writer.builder.node_count();
-    Ok((writer.builder.encode(config.family().name()), count, writer.store))
-}
 
-impl Writer<'_> {
+    /// Makes a value the output `hidden`, in f32, and gives the data file its name.
+    ///
+    /// # Errors
+    /// `GraphError` when the file cannot be written.
+    pub fn finish(mut self, hidden: &str, width: usize, states: States) -> Result<WrittenGraph, GraphError> {
+        let mut hidden = hidden.to_owned();
+        if self.store.element() != Element::F32 {
+            let to = Value::Int(types::FLOAT.into());
+            hidden = self.builder.node(("", "Cast"), &[&hidden], &[("to", to)]);
+        }
+        let mut sizes = vec![Size::Named("batch".to_owned())];
+        if states == States::All {
+            sizes.push(Size::Named("sequence".to_owned()));
+        }
+        sizes.push(Size::Value(dimension(width)));
+        self.builder.output(&hidden, names::HIDDEN, sizes);
+        let nodes = self.builder.node_count();
+        Ok(WrittenGraph { bytes: self.builder.encode("tiebreak"), nodes, in_place: self.store.commit()? })
+    }
+
     fn declare_inputs(&mut self, segments: bool) {
         let (batch, sequence) = ("batch", "sequence");
         if self.is_decoder {
