@@ -126,7 +126,29 @@ def temperature(programs, rounds):
     return [row("temperature on 1,000,000 probabilities", "scikit-learn", results["tiebreak"], results["scikit-learn"], remark=remark)]
 
 
-CASES = {"reading": reading, "softmax": softmax, "temperature": temperature}
+def inference(programs, rounds):
+    """Real tokens count, not padding: who pads more does more work for the same rows."""
+    folder = WORK / "inference"
+    if not (folder / "exported.onnx").exists():
+        subprocess.run([sys.executable, str(PEERS / "inference_data.py"), str(folder)], check=True)
+    torch, runtime = PEERS / "inference_torch.py", PEERS / "inference_onnxruntime.py"
+    peers = {
+        "transformers + torch, file order": [sys.executable, torch, folder, "file"],
+        "transformers + torch, sorted": [sys.executable, torch, folder, "sorted"],
+        "Python ONNX Runtime, sorted": [sys.executable, runtime, folder],
+    }
+    results = alternate({"tiebreak": [programs["inference"], folder], **peers,
+                         "peak": [sys.executable, PEERS / "sgemm_peak.py"]}, rounds)
+    ours = results["tiebreak"]
+    peak = max(line["flops_per_second"] for line in results["peak"])
+    share = ours[0]["flops"] / seconds(ours)[0] / peak
+    forecast = statistics.median(line["forecast_seconds"] / line["model_seconds"] for line in ours)
+    remark = f"{share:.0%} of the sgemm peak; forecast {forecast:.2f} of the time taken"
+    case = f"MiniLM, {ours[0]['rows']} pairs, {ours[0]['tokens']} tokens"
+    return [row(case, peer, ours, results[peer], remark=remark) for peer in peers]
+
+
+CASES = {"inference": inference, "reading": reading, "softmax": softmax, "temperature": temperature}
 
 
 def main():

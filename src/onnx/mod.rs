@@ -1,4 +1,5 @@
-//! ONNX Runtime: the pinned library, where it lies and what it offers, and the sessions that run models.
+//! ONNX Runtime: graphs written by us, the pinned library, where it lies and what it offers, and the sessions
+//! that run models.
 //!
 //! Sessions are made and run on threads of this stage only. A `SessionPool` holds the copies of one model;
 //! whoever wants rows computed takes a `Line` to it, submits batches and receives their outputs on its own
@@ -9,6 +10,7 @@ mod device;
 mod environment;
 mod error;
 mod foundry;
+pub mod graph;
 mod install;
 mod library;
 mod output;

@@ -110,7 +110,10 @@ pub(super) fn explain(target: Target, message: &str) -> Option<Refusal> {
 fn first_line(message: &str) -> String {
     let line = message.lines().find(|line| !line.trim().is_empty()).unwrap_or(message);
     let start = line.find("Failed to load").or_else(|| line.find("CUDA failure")).unwrap_or(0);
-    line[start..].trim().to_owned()
+    let said = &line[start..];
+    // Behind it come the host, the source file and the expression.
+    let end = said.find(" ; GPU=").unwrap_or(said.len());
+    said[..end].trim().to_owned()
 }
 
 #[cfg(test)]
@@ -138,6 +141,7 @@ mod tests {
             let refusal = explain(Target::Cuda(0), message).unwrap();
             assert!(refusal.way_out.contains(part), "{message}: {}", refusal.way_out);
             assert!(!refusal.reason.contains("onnxruntime_src"), "{}", refusal.reason);
+            assert!(!refusal.reason.contains("GPU="), "{}", refusal.reason);
         }
         assert_eq!(explain(Target::Cuda(0), "Protobuf parsing failed."), None);
         assert_eq!(explain(Target::Cpu, "CUDA failure 100"), None);
