@@ -235,6 +235,24 @@ fn the_last_states_of_the_reference_are_those_of_the_last_tokens() {
 }
 
 #[test]
+fn a_decoder_that_is_pooled_over_all_its_tokens_gives_all_its_states() {
+    let golden = golden();
+    let case = golden.cases.iter().find(|case| case.checkpoint == "gemma2-classifier").unwrap();
+    let head = HeadChoice::Fresh { outputs: 3, seed: 1, pooling: Some(Pooling::Mean) };
+    let (root, report, head) = imported(case, ImportOptions { head, ..ImportOptions::default() });
+    assert_eq!(report.card.graph, GraphKind::DecoderStates);
+    let batch = case.batch(false);
+    let states = decoder_states(&mut session(&root.path().join("model/model.onnx")), &batch);
+    let checkpoint = Checkpoint::open(&fixture(&case.checkpoint)).unwrap();
+    let model = Model::load(&checkpoint.config, &checkpoint.weights).unwrap();
+    let reference = model.hidden_states(&batch, States::All).unwrap();
+    let [found, expected] = [states, reference].map(|states| case.logits(&head, &states, &batch));
+    let worst = largest_difference(&found, &expected);
+    println!("gemma2 pooled by the mean: {worst:.1e}");
+    assert!(worst < GRAPH_TOLERANCE, "{worst:e}");
+}
+
+#[test]
 fn a_graph_in_half_precision_is_near_and_another_file() {
     for case in golden().cases {
         let half = ImportOptions { element: Element::F16, ..options(&case, WeightStorage::Packed) };
