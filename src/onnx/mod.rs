@@ -13,6 +13,7 @@ mod foundry;
 pub mod graph;
 mod install;
 mod library;
+mod making;
 mod output;
 mod placement;
 mod pool;
