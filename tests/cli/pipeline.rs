@@ -36,12 +36,8 @@ impl Arena {
         self.command(arguments).assert()
     }
 
-    fn smoke(&self) -> String {
-        configuration("smoke.toml")
-    }
-
     fn train(&self, run: &str, more: &[&str]) -> assert_cmd::assert::Assert {
-        let config = self.smoke();
+        let config = configuration("smoke.toml");
         let mut arguments = vec!["train", "--config", &config, "--run", run];
         arguments.extend(more);
         self.run(&arguments)
@@ -191,7 +187,7 @@ fn a_run_aborted_at_any_record_is_resumed_to_the_same_bytes() {
     // Two members, three folds, two final fits.
     for records in 1..=8 {
         let run = format!("models/broken-{records}");
-        let config = arena.smoke();
+        let config = configuration("smoke.toml");
         let arguments = ["train", "--config", &config, "--run", &run, "--train", "data/train.csv"];
         arena
             .command(&arguments)
@@ -209,7 +205,7 @@ fn a_run_aborted_at_any_record_is_resumed_to_the_same_bytes() {
 #[test]
 fn an_interrupted_run_is_not_continued_with_other_data_or_settings() {
     let arena = Arena::new();
-    let config = arena.smoke();
+    let config = configuration("smoke.toml");
     let arguments = ["train", "--config", &config, "--run", "models/broken", "--train", "data/train.csv"];
     arena.command(&arguments).env("TIEBREAK_INJECT_ABORT_AFTER_RECORDS", "2").assert().failure();
     let other = ["--train", "data/train.csv", "--resume", "--set", "validation.seed=9"];
@@ -225,7 +221,7 @@ fn an_earlier_run_is_kept_until_the_new_one_is_done() {
     let before = identity_of(&arena.path("models/kept"));
     let refused = arena.train("models/kept", &["--train", "data/train.csv"]).code(2);
     assert!(stderr_of(&refused).contains("--force"));
-    let config = arena.smoke();
+    let config = configuration("smoke.toml");
     let arguments =
         ["train", "--config", &config, "--run", "models/kept", "--train", "data/train.csv", "--force"];
     arena.command(&arguments).env("TIEBREAK_INJECT_ABORT_AFTER_RECORDS", "3").assert().failure();
@@ -295,7 +291,7 @@ fn records(text: &str) -> Vec<String> {
 #[test]
 fn wrong_arguments_and_files_are_one_message_and_exit_code_2() {
     let arena = Arena::new();
-    let config = arena.smoke();
+    let config = configuration("smoke.toml");
     fs::write(arena.path("bad.toml"), "[[predictor]]\nkind = \"linear\"\nstrenght = 3\n").unwrap();
     fs::write(arena.path("folds.csv"), "id,fold\n1,0\n").unwrap();
     let cases: Vec<(Vec<&str>, &str)> = vec![
@@ -362,14 +358,14 @@ fn extra_data_soft_labels_and_seeds_reach_the_run() {
         .success();
     // The same prompts as in the competition data must leave the folds that hold them out.
     let text = fs::read_to_string(arena.path("data/train.csv")).unwrap();
-    let copies: String = records(&text)[1..20].iter().map(|record| format!("9{record}")).collect();
+    let copies: Vec<String> = records(&text)[1..20].iter().map(|record| format!("9{record}")).collect();
     let extra = fs::read_to_string(arena.path("extra/train.csv")).unwrap();
     let renamed: String = records(&extra)
         .iter()
         .enumerate()
         .map(|(row, record)| if row == 0 { record.clone() } else { format!("8{record}") })
         .collect();
-    fs::write(arena.path("extra.csv"), format!("{renamed}{copies}")).unwrap();
+    fs::write(arena.path("extra.csv"), format!("{renamed}{}", copies.concat())).unwrap();
     let config = "seeds = [1, 2]\n[validation]\nfolds = 3\n\
                   [[data]]\npath = \"data/train.csv\"\nlabels = \"data/truth.csv\"\n\
                   [[data]]\npath = \"extra.csv\"\nrole = \"extra\"\nweight = 0.5\nmax_rows = 200\ndeduplicate = \"prompt\"\n\

@@ -65,6 +65,21 @@ pub(super) fn against(
     reference: &Reference,
     findings: &mut Findings,
 ) -> Agreement {
+    if let Some(shares) = reference.class_shares {
+        class_shares(rows, shares, findings);
+    }
+    if reference.predictions.is_empty() {
+        let message = "only the class shares of the training data are known: `--reference RUN` with a cheap run also \
+                       tells exchanged columns and shifted rows";
+        findings.file(Severity::Note, "sense-unchecked", message.to_owned());
+        return Agreement {
+            n: 0,
+            a_against_b: None,
+            a_against_b_interval: None,
+            tie: None,
+            tie_interval: None,
+        };
+    }
     let theirs: HashMap<&BattleId, [f64; 3]> =
         reference.predictions.iter().map(|(id, p)| (id, p.to_array())).collect();
     let pairs: Vec<Pair> = rows
@@ -80,9 +95,6 @@ pub(super) fn against(
             rows.entries.len()
         );
         findings.file(Severity::Note, "reference-partial", message);
-    }
-    if let Some(shares) = reference.class_shares {
-        class_shares(rows, shares, findings);
     }
     let mut in_order: Vec<&Pair> = pairs.iter().collect();
     let here = views(&in_order);
@@ -170,13 +182,17 @@ fn class_shares(rows: &Rows, shares: [f64; 3], findings: &mut Findings) {
     let allowed = |share: f64| 0.05 + 4.0 * (share * (1.0 - share) / rows.n_groups.max(1) as f64).sqrt();
     if (0..3).any(|class| (mean[class] - shares[class]).abs() > allowed(shares[class])) {
         let show = |p: [f64; 3]| format!("A {:.3}, B {:.3}, tie {:.3}", p[0], p[1], p[2]);
-        let message = format!(
-            "the mean prediction ({}) is far from the training labels ({}): the columns, the calibration or the \
-             test set differ",
-            show(mean),
-            show(shares)
-        );
-        findings.file(Severity::Warning, "class-shares", message);
+        let (mean, shares) = (show(mean), show(shares));
+        // Decisions are bolder than the probabilities behind them: an unsure model that knows which side is
+        // favoured names that side everywhere.
+        let (severity, message) = if rows.are_winners {
+            let message = format!("the winners named ({mean}) are far from the training labels ({shares})");
+            (Severity::Note, message + ": usual where one side is favoured and the model is unsure")
+        } else {
+            let message = format!("the mean prediction ({mean}) is far from the training labels ({shares})");
+            (Severity::Warning, message + ": the columns, the calibration or the test set differ")
+        };
+        findings.file(severity, "class-shares", message);
     }
 }
 
