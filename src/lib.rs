@@ -2,12 +2,16 @@
 //!
 //! A folder is a stage of the pipeline, a file is a variant, `mod.rs` is the contract.
 
+pub mod architectures;
 pub mod audit;
 pub mod battle;
 pub mod calibrators;
+pub mod checkpoint;
 pub mod cli;
 pub mod commands;
+pub mod compute;
 pub mod config;
+pub mod encoding;
 pub mod evaluation;
 pub mod features;
 pub mod files;

@@ -26,11 +26,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("features", &[]),
     ("ties", &[]),
     ("splits", &[]),
-    ("onnx", &[]),
+    ("checkpoint", &[]),
+    ("architectures", &["checkpoint"]),
+    ("compute", &["architectures", "checkpoint"]),
+    ("onnx", &["architectures", "checkpoint"]),
+    ("encoding", &["checkpoint"]),
     ("sources", &["tables"]),
     ("submissions", &["tables"]),
     ("simulation", &["ties"]),
-    ("predictors", &["features", "ties", "metrics", "onnx"]),
+    ("predictors", &["features", "ties", "metrics", "checkpoint", "encoding", "onnx"]),
     ("learning", &["predictors", "features", "metrics", "splits"]),
     ("audit", &["features", "tables", "metrics", "splits", "learning", "predictors"]),
     ("validation", &["learning", "predictors", "splits"]),
@@ -43,6 +47,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("polars", &["tables", "sources"]),
     ("ort", &["onnx"]),
+    ("prost", &["onnx/graph"]),
+    ("candle_core", &["compute"]),
+    ("memmap2", &["checkpoint"]),
+    ("safetensors", &["checkpoint", "onnx/graph"]),
+    ("tokenizers", &["encoding"]),
+    ("minijinja_contrib", &["encoding"]),
     ("lightgbm3", &["predictors/boosted", "learning/boosted"]),
     ("linfa", &["predictors/linear", "learning", "features"]),
     ("linfa_preprocessing", &["predictors/linear", "learning", "features"]),
@@ -51,11 +61,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("anyhow", &["commands", "main.rs"]),
     ("comfy_table", &["commands"]),
     ("indicatif", &["commands"]),
-    ("minijinja", &["reports"]),
+    ("minijinja", &["reports", "encoding"]),
 ];
 
 /// The only files that may contain unsafe code.
-const UNSAFE: &[&str] = &[];
+const UNSAFE: &[&str] = &["checkpoint/mapped.rs", "onnx/placement.rs"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -3,6 +3,7 @@
 mod blend;
 mod boosted;
 mod fixed;
+pub mod language_model;
 pub mod linear;
 mod prior;
 mod swap_average;

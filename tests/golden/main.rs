@@ -13,6 +13,11 @@
 )]
 
 mod calibrators;
+mod checkpoints;
+mod checkpoints_faults;
+mod checkpoints_layers;
+mod checkpoints_minilm;
+mod encoding;
 mod metrics;
 mod softmax;
 mod tfidf;

@@ -15,6 +15,7 @@
 mod audit;
 mod calibrators;
 mod damaged_files;
+mod encoding;
 mod features;
 mod linear;
 mod metrics;
