@@ -32,13 +32,13 @@ pub mod files {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GraphKind {
-    /// `input_ids`, `attention_mask`, perhaps `token_type_ids`, i32 [batch, sequence]; gives the hidden states
-    /// [batch, sequence, width].
+    /// `input_ids`, `attention_mask`, perhaps `token_type_ids`, i32 `[batch, sequence]`; gives the hidden states
+    /// `[batch, sequence, width]`.
     Encoder,
-    /// `input_ids` i64 [batch, sequence], `seqlens_k` i32 [batch], `total_sequence_length` i32, padded on the
-    /// right; gives the state of the last valid token [batch, width].
+    /// `input_ids` i64 `[batch, sequence]`, `seqlens_k` i32 `[batch]`, `total_sequence_length` i32, padded on the
+    /// right; gives the state of the last valid token `[batch, width]`.
     Decoder,
-    /// The same, but gives all the hidden states [batch, sequence, width].
+    /// The same, but gives all the hidden states `[batch, sequence, width]`.
     DecoderStates,
     /// Made elsewhere: its inputs are asked of it, and it gives logits.
     Logits,

@@ -31,7 +31,7 @@ impl HeadForm {
     }
 }
 
-/// Writes the numbers of a head: `N.weight` [outputs, inputs] and `N.bias` [outputs] for each layer N, in f32.
+/// Writes the numbers of a head: `N.weight` `[outputs, inputs]` and `N.bias` `[outputs]` for each layer N, in f32.
 ///
 /// # Errors
 /// `CheckpointError` for a number that is not finite, or a file that cannot be written.

@@ -1,6 +1,6 @@
 use half::{bf16, f16};
 
-/// What a model gave for a batch: per row a matrix [length, width] or a vector [width], in single precision.
+/// What a model gave for a batch: per row a matrix `[length, width]` or a vector `[width]`, in single precision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchOutput {
     values: Vec<f32>,
@@ -30,7 +30,7 @@ impl BatchOutput {
         self.lengths[row]
     }
 
-    /// The values of one row without padding: [length, width] token after token, or [width].
+    /// The values of one row without padding: `[length, width]` token after token, or `[width]`.
     #[must_use]
     pub fn row(&self, row: usize) -> &[f32] {
         match self.sequence {

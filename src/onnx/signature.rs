@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputRole {
-    /// Token ids, [batch, sequence], the padding id at the end of short rows.
+    /// Token ids, `[batch, sequence]`, the padding id at the end of short rows.
     Ids,
-    /// 1 at a token, 0 at padding, [batch, sequence].
+    /// 1 at a token, 0 at padding, `[batch, sequence]`.
     AttentionMask,
-    /// Which part a token belongs to, [batch, sequence].
+    /// Which part a token belongs to, `[batch, sequence]`.
     TypeIds,
-    /// 0, 1, 2, .. in every row, [batch, sequence].
+    /// 0, 1, 2, .. in every row, `[batch, sequence]`.
     Positions,
-    /// Length of each row minus 1, [batch] (`GroupQueryAttention`).
+    /// Length of each row minus 1, `[batch]` (`GroupQueryAttention`).
     LastPosition,
     /// Length of the longest row, one value (`GroupQueryAttention`).
     TotalLength,
