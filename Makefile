@@ -101,6 +101,7 @@ notebooks: setup $(VENV)/notebooks.stamp
 bench: setup $(MINILM)/minilm.stamp ## the benchmarks beside their Python peers, one table of ratios
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
+	$(VENV)-bench/bin/pip install --quiet --disable-pip-version-check --no-deps -r benches/peers/requirements-torch.txt
 	$(VENV)-bench/bin/python benches/run.py
 
 clean: ## remove what was built, never data, models or submissions
