@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, blend, calibrate, check, doctor, ingest, log, predict, report, score, setup, simulate, split,
-    submit, train,
+    audit, blend, calibrate, check, doctor, encode, import, ingest, log, predict, report, score, setup,
+    simulate, split, submit, train, verify,
 };
 
 /// Predict which of two model responses a person will prefer: P(A wins), P(B wins), P(tie).
@@ -58,4 +58,10 @@ pub enum Command {
     Report(report::Args),
     /// The log of experiments and leaderboard scores
     Log(log::Args),
+    /// Turn a checkpoint or an ONNX file into a model folder
+    Import(import::Args),
+    /// Show exactly what a model sees, or how much of a file its budget cuts away
+    Encode(encode::Args),
+    /// Compare token ids and logits with those of somebody's Python
+    Verify(verify::Args),
 }

@@ -28,7 +28,7 @@ pub mod files {
     pub const ENCODER: &str = "encoder.json";
 }
 
-/// What a graph takes and gives.
+/// What a graph takes and gives. Of one made elsewhere, without a family, the inputs are asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GraphKind {
@@ -40,7 +40,7 @@ pub enum GraphKind {
     Decoder,
     /// The same, but gives all the hidden states `[batch, sequence, width]`.
     DecoderStates,
-    /// Made elsewhere: its inputs are asked of it, and it gives logits.
+    /// Gives logits `[batch, outputs]`; made elsewhere.
     Logits,
 }
 

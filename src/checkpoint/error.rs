@@ -56,6 +56,17 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// An adapter without its base model.
+    #[error(
+        "`{}` is a PEFT adapter and no whole model; merge it into its base where it was trained: \
+         `model.merge_and_unload().save_pretrained('OUT')`, with the tokenizer beside it, and import OUT (adapters come \
+         with a later version)",
+        folder.display()
+    )]
+    Adapter {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// There are no weights at all.
     #[error("`{}` holds neither `model.safetensors` nor `model.safetensors.index.json`", folder.display())]
     NoWeights {

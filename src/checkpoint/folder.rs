@@ -26,6 +26,9 @@ impl Checkpoint {
     /// # Errors
     /// `CheckpointError` names the file that is missing, damaged or not supported.
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
+        if folder.join("adapter_config.json").is_file() && !folder.join("config.json").is_file() {
+            return Err(CheckpointError::Adapter { folder: folder.to_owned() });
+        }
         let (config, json) = FamilyConfig::read(&folder.join("config.json"))?;
         let weights = Weights::open(folder, config.family())?;
         let tokenizer = folder.join(TOKENIZER);

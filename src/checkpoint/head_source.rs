@@ -1,10 +1,11 @@
 use std::fs;
+use std::path::Path;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use super::labels::from_config;
+use super::labels::meanings_of_config;
 use super::{
     Checkpoint, CheckpointError, Dense, Family, FamilyConfig, Head, HeadActivation, OutputMeaning, Pooling,
 };
@@ -66,7 +67,7 @@ pub fn load_head(
             let message = format!("{} meanings are stated for {count} outputs", stated.len());
             return Err(refused(checkpoint, message));
         }
-        (None, HeadChoice::Own) => from_config(&checkpoint.json, count)?,
+        (None, HeadChoice::Own) => meanings_of_config(&checkpoint.json, count)?,
         (None, HeadChoice::Fresh { .. } | HeadChoice::Verdicts { .. }) => OutputMeaning::usual(count)
             .ok_or_else(|| refused(checkpoint, format!("a head has 1 to 4 outputs, not {count}")))?,
     };
@@ -121,7 +122,12 @@ fn dense(
 fn fresh(checkpoint: &Checkpoint, outputs: usize, seed: u64, pooling: Option<Pooling>) -> Head {
     let width = checkpoint.config.width();
     let usual = if checkpoint.config.family().is_decoder() { Pooling::Last } else { Pooling::Mean };
-    let pooling = pooling.or_else(|| stated_pooling(checkpoint)).unwrap_or(usual);
+    fresh_head(outputs, width, seed, pooling.or_else(|| stated_pooling(&checkpoint.folder)).unwrap_or(usual))
+}
+
+/// A linear head of seeded random weights behind states of this width.
+#[must_use]
+pub fn fresh_head(outputs: usize, width: usize, seed: u64, pooling: Pooling) -> Head {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let weight = (0..outputs * width).map(|_| normal(&mut random)).collect();
     let layer = Dense { inputs: width, weight, bias: vec![0.0; outputs], activation: HeadActivation::Linear };
@@ -137,9 +143,10 @@ fn normal(random: &mut ChaCha8Rng) -> f32 {
     (FRESH_DEVIATION * radius * angle.cos()) as f32
 }
 
-/// The pooling that sentence-transformers wrote beside the weights, where it is one of ours.
-fn stated_pooling(checkpoint: &Checkpoint) -> Option<Pooling> {
-    let text = fs::read(checkpoint.folder.join("1_Pooling").join("config.json")).ok()?;
+/// The pooling that sentence-transformers wrote beside the weights, where it did and it is one of ours.
+#[must_use]
+pub fn stated_pooling(folder: &Path) -> Option<Pooling> {
+    let text = fs::read(folder.join("1_Pooling").join("config.json")).ok()?;
     let value: Value = serde_json::from_slice(&text).ok()?;
     let modes = [
         ("pooling_mode_mean_tokens", "mean", Pooling::Mean),

@@ -67,7 +67,10 @@ pub fn parse_meanings(list: &str) -> Result<Vec<OutputMeaning>, CheckpointError>
 }
 
 /// The meaning of each output as `id2label` states it; one output is a score whatever its name.
-pub(super) fn from_config(config: &Value, outputs: usize) -> Result<Vec<OutputMeaning>, CheckpointError> {
+///
+/// # Errors
+/// `CheckpointError::Labels` when it says nothing, or something else.
+pub fn meanings_of_config(config: &Value, outputs: usize) -> Result<Vec<OutputMeaning>, CheckpointError> {
     let source_name = "id2label in config.json";
     if outputs == 1 {
         return Ok(vec![OutputMeaning::Score]);
@@ -113,21 +116,24 @@ mod tests {
     fn names_in_any_order_and_spelling_are_understood() {
         let config =
             json!({"id2label": {"0": "Tie", "1": "model_a", "2": "tie (bothbad)", "3": "response-B"}});
-        assert_eq!(from_config(&config, 4).unwrap(), [Tie, A, BothBad, B]);
+        assert_eq!(meanings_of_config(&config, 4).unwrap(), [Tie, A, BothBad, B]);
         assert_eq!(parse_meanings("b, a").unwrap(), [B, A]);
     }
 
     #[test]
     fn one_output_is_a_score_whatever_its_name() {
-        assert_eq!(from_config(&json!({"id2label": {"0": "LABEL_0"}}), 1).unwrap(), [OutputMeaning::Score]);
+        assert_eq!(
+            meanings_of_config(&json!({"id2label": {"0": "LABEL_0"}}), 1).unwrap(),
+            [OutputMeaning::Score]
+        );
     }
 
     #[test]
     fn names_that_say_nothing_are_refused_with_the_flag_that_says_it() {
         let config = json!({"id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}});
-        let message = from_config(&config, 3).unwrap_err().to_string();
+        let message = meanings_of_config(&config, 3).unwrap_err().to_string();
         assert!(message.contains("`LABEL_0`") && message.contains("--outputs a,b,tie"), "{message}");
-        assert!(from_config(&json!({}), 3).is_err());
+        assert!(meanings_of_config(&json!({}), 3).is_err());
         for wrong in ["a,a,tie", "a,b,both_bad", "a,b,score", "a", ""] {
             assert!(parse_meanings(wrong).is_err(), "{wrong}");
         }

@@ -1,15 +1,20 @@
 //! `tiebreak doctor`: what is here.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
 use super::Console;
-use crate::onnx::{self, LibraryInfo};
+use crate::onnx::{self, DeviceKind, DeviceTrial, LibraryInfo};
 
 /// Arguments of `tiebreak doctor`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tiebreak doctor")]
+#[command(after_help = "Example: tiebreak doctor
+
+A session of a small model is opened on every device: that a provider is compiled in does not mean that it works.")]
 pub struct Args {}
 
 #[derive(Serialize)]
@@ -22,7 +27,9 @@ struct Diagnosis {
     boosted: bool,
     onnx_runtime: Option<LibraryInfo>,
     onnx_runtime_problem: Option<String>,
+    runtime_folder: PathBuf,
     gpus: Vec<String>,
+    devices: Vec<DeviceTrial>,
 }
 
 /// Says what is here.
@@ -30,8 +37,18 @@ struct Diagnosis {
 /// # Errors
 /// When standard output is closed.
 pub fn run(_: &Args, console: &Console) -> anyhow::Result<()> {
-    let library = onnx::find_library().and_then(|path| onnx::describe(&path));
-    let problem = library.as_ref().err().map(ToString::to_string);
+    let gpus = nvidia_gpus();
+    // A process can load one library: the one that may find a GPU is the one to ask.
+    let library = onnx::find_library_for(DeviceKind::Auto).and_then(|path| onnx::describe(&path));
+    let mut problem = library.as_ref().err().map(ToString::to_string);
+    let tried = library.as_ref().ok().map(|library| onnx::try_devices(library, gpus.len()));
+    let devices = match tried.transpose() {
+        Ok(devices) => devices.unwrap_or_default(),
+        Err(error) => {
+            problem = Some(error.to_string());
+            Vec::new()
+        }
+    };
     let diagnosis = Diagnosis {
         tiebreak: env!("CARGO_PKG_VERSION"),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
@@ -41,12 +58,14 @@ pub fn run(_: &Args, console: &Console) -> anyhow::Result<()> {
         boosted: cfg!(feature = "boosted"),
         onnx_runtime: library.ok(),
         onnx_runtime_problem: problem,
-        gpus: nvidia_gpus(),
+        runtime_folder: onnx::runtime_root(),
+        gpus,
+        devices,
     };
-    console.result(&diagnosis, || table(&diagnosis))
+    console.result(&diagnosis, || text(&diagnosis))
 }
 
-fn table(diagnosis: &Diagnosis) -> String {
+fn text(diagnosis: &Diagnosis) -> String {
     let mut text = String::new();
     let memory = diagnosis.memory_bytes.map_or_else(
         || "unknown".to_owned(),
@@ -57,19 +76,31 @@ fn table(diagnosis: &Diagnosis) -> String {
     let _ = writeln!(text, "cores         {}, {} used", diagnosis.cores, diagnosis.threads);
     let _ = writeln!(text, "memory        {memory}");
     let _ = writeln!(text, "LightGBM      {boosted}");
-    match (&diagnosis.onnx_runtime, &diagnosis.onnx_runtime_problem) {
-        (Some(library), _) => {
-            let _ = writeln!(text, "ONNX Runtime  {}", library.path.display());
-            let _ = writeln!(text, "  build       {}", library.build);
-            let _ = writeln!(text, "  providers   {}", library.providers.join(", "));
-        }
-        (None, problem) => {
-            let _ = writeln!(text, "ONNX Runtime  {}", problem.as_deref().unwrap_or("not found"));
-        }
+    if let Some(library) = &diagnosis.onnx_runtime {
+        let _ = writeln!(text, "ONNX Runtime  {}", library.path.display());
+        let _ = writeln!(text, "  build       {}", library.build);
+    }
+    if let Some(problem) = &diagnosis.onnx_runtime_problem {
+        let _ = writeln!(text, "ONNX Runtime  {problem}");
     }
     let gpus = if diagnosis.gpus.is_empty() { "none found".to_owned() } else { diagnosis.gpus.join("; ") };
     let _ = writeln!(text, "GPUs          {gpus}");
+    if !diagnosis.devices.is_empty() {
+        let _ = write!(text, "{}", table(&diagnosis.devices));
+    }
     text
+}
+
+fn table(devices: &[DeviceTrial]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(110);
+    table.set_header(["device", "provider", "compiled in", "opens", "nodes, or why not"]);
+    let yes = |answer| if answer { "yes" } else { "no" };
+    for trial in devices {
+        let (compiled_in, opens) = (yes(trial.compiled_in), yes(trial.opens));
+        table.add_row([&trial.device, &trial.provider, compiled_in, opens, &trial.detail]);
+    }
+    table
 }
 
 /// All memory of the machine, where the system tells.

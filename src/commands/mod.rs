@@ -6,9 +6,12 @@ pub mod calibrate;
 pub mod check;
 mod console;
 pub mod doctor;
+pub mod encode;
+pub mod import;
 pub mod ingest;
 mod judged;
 pub mod log;
+mod model_folder;
 pub mod predict;
 pub mod report;
 pub mod score;
@@ -17,6 +20,7 @@ pub mod simulate;
 pub mod split;
 pub mod submit;
 pub mod train;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -41,6 +45,8 @@ fn dispatch(command: &Command, console: &Console) -> anyhow::Result<()> {
         Command::Calibrate(args) => calibrate::run(args, console),
         Command::Check(args) => check::run(args, console),
         Command::Doctor(args) => doctor::run(args, console),
+        Command::Encode(args) => encode::run(args, console),
+        Command::Import(args) => import::run(args, console),
         Command::Ingest(args) => ingest::run(args, console),
         Command::Log(args) => log::run(args, console),
         Command::Predict(args) => predict::run(args, console),
@@ -51,5 +57,6 @@ fn dispatch(command: &Command, console: &Console) -> anyhow::Result<()> {
         Command::Split(args) => split::run(args, console),
         Command::Submit(args) => submit::run(args, console),
         Command::Train(args) => train::run(args, console),
+        Command::Verify(args) => verify::run(args, console),
     }
 }

@@ -110,6 +110,12 @@ impl Encoder {
         self.tokens.pad(&self.config)
     }
 
+    /// A token as the vocabulary spells it; nothing for an id that it lacks.
+    #[must_use]
+    pub fn spelling(&self, id: u32) -> String {
+        self.tokens.spelling(id)
+    }
+
     /// Checks that every token, and the padding, has a row in the model's embedding.
     ///
     /// # Errors
@@ -181,11 +187,14 @@ impl Encoder {
     }
 
     fn laid_unnamed(&self, battle: &Battle, shown: Shown) -> Result<(Vec<Laid>, PartCounts), EncodingError> {
-        let segments: Vec<Vec<PlacedToken>> = self
+        let mut segments: Vec<Vec<PlacedToken>> = self
             .segments(battle, shown)?
             .iter()
             .map(|segment| self.tokens.placed(segment))
             .collect::<Result<_, _>>()?;
+        for (place, token) in segments.iter_mut().flatten().enumerate() {
+            token.place = Some(place);
+        }
         let wrapping = once(&self.wrapping, &segments);
         let limits = Limits {
             max_tokens: self.budget.max_tokens,

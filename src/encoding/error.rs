@@ -94,6 +94,14 @@ pub enum EncodingError {
         /// The id in the vocabulary.
         found: u32,
     },
+    /// A text that must be one token is several, or none.
+    #[error("`{text}` is no single token but {}; choose another word", named(tokens))]
+    NotOneToken {
+        /// The text.
+        text: String,
+        /// What the tokenizer makes of it.
+        tokens: Vec<String>,
+    },
     /// There is nothing to pad with.
     #[error(
         "no padding token is named in `tokenizer_config.json` (`pad_token`, or `eos_token` in its place)"
@@ -153,6 +161,10 @@ pub enum EncodingError {
         #[source]
         source: Box<EncodingError>,
     },
+}
+
+fn named(tokens: &[String]) -> String {
+    tokens.iter().map(|token| format!("`{token}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl EncodingError {

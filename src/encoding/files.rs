@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::EncodingError;
+use super::tokenizer::Tokens;
 
 /// The files of a tokenizer, as they lie in a model folder.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +42,34 @@ impl TokenizerFiles {
             })?),
         };
         Ok(Self { tokenizer, config: optional("tokenizer_config.json")?, chat_template })
+    }
+}
+
+impl TokenizerFiles {
+    /// Whether the model has a chat template.
+    ///
+    /// # Errors
+    /// `Form` when `tokenizer_config.json` is damaged.
+    pub fn has_chat_template(&self) -> Result<bool, EncodingError> {
+        Ok(TokenizerConfig::of(self)?.chat_template.is_some())
+    }
+
+    /// The id of a text that is one token: the token of that spelling, else what the tokenizer makes of the text.
+    ///
+    /// # Errors
+    /// `NotOneToken` names the tokens that the text is made of.
+    pub fn single_token(&self, text: &str) -> Result<u32, EncodingError> {
+        let tokens = Tokens::new(&self.tokenizer)?;
+        if let Some(id) = tokens.inner().token_to_id(text) {
+            return Ok(id);
+        }
+        match tokens.ids(text)?[..] {
+            [id] if !tokens.stands_for_unknown(id) => Ok(id),
+            ref ids => {
+                let tokens = ids.iter().map(|&id| tokens.spelling(id)).collect();
+                Err(EncodingError::NotOneToken { text: text.to_owned(), tokens })
+            }
+        }
     }
 }
 

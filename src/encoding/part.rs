@@ -85,6 +85,12 @@ impl PartCounts {
         [self.prompt, self.response_a, self.response_b, self.frame].iter().any(|part| part.is_cut())
     }
 
+    /// Tokens of the texts and their frame before the cut, without special tokens.
+    #[must_use]
+    pub fn original(&self) -> usize {
+        [self.prompt, self.response_a, self.response_b, self.frame].iter().map(|part| part.original).sum()
+    }
+
     /// The counts of a part that holds text; `None` for specials and markers.
     pub(super) fn of_mut(&mut self, part: Part) -> Option<&mut Kept> {
         match part {

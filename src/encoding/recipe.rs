@@ -159,6 +159,19 @@ impl Template {
         matches!(self, Self::Single { .. } | Self::SingleChat { .. } | Self::Custom { single: true, .. })
     }
 
+    /// Its kind, as configurations name it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Concatenated { .. } => "concatenated",
+            Self::Interleaved { .. } => "interleaved",
+            Self::Chat { .. } => "chat",
+            Self::Single { .. } => "single",
+            Self::SingleChat { .. } => "single_chat",
+            Self::Custom { .. } => "custom",
+        }
+    }
+
     /// Whether the tokenizer's special tokens are written by the chat template itself.
     pub(super) fn is_chat(&self) -> bool {
         matches!(self, Self::Chat { .. } | Self::SingleChat { .. })

@@ -108,12 +108,6 @@ impl TruncationTally {
     /// The report over all that was added.
     #[must_use]
     pub fn report(&self) -> TruncationReport {
-        let before = |counts: &PartCounts| {
-            [counts.prompt, counts.response_a, counts.response_b, counts.frame]
-                .iter()
-                .map(|part| part.original)
-                .sum()
-        };
         TruncationReport {
             rows: self.rows,
             sequences: self.counts.len(),
@@ -125,7 +119,7 @@ impl TruncationTally {
             response_a: self.part(|counts| counts.response_a),
             response_b: self.part(|counts| counts.response_b),
             tokens: Quantiles::of(self.lengths.clone()),
-            tokens_before: Quantiles::of(self.counts.iter().map(before).collect()),
+            tokens_before: Quantiles::of(self.counts.iter().map(PartCounts::original).collect()),
         }
     }
 

@@ -115,8 +115,13 @@ fn parts(
             for token in segment {
                 let (stays, gap) = cutter.next(*token);
                 if gap {
-                    let marker =
-                        |&id| PlacedToken { id, part: Part::Marker, turn: token.turn, continues: false };
+                    let marker = |&id| PlacedToken {
+                        id,
+                        part: Part::Marker,
+                        turn: token.turn,
+                        continues: false,
+                        place: None,
+                    };
                     kept.extend(limits.marker.iter().map(marker));
                 }
                 if stays {
@@ -195,6 +200,7 @@ mod tests {
                     part,
                     turn: (character != '.').then_some(0),
                     continues: false,
+                    place: None,
                 }
             })
             .collect()

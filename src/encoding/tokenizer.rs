@@ -40,6 +40,8 @@ pub(super) struct PlacedToken {
     pub(super) turn: Option<usize>,
     /// Whether it goes on with the character that the token before it began.
     pub(super) continues: bool,
+    /// Its number in the whole sequence before the cut; `None` for what stands in no text.
+    pub(super) place: Option<usize>,
 }
 
 /// The tokenizer without the truncation and padding that its file may hide.
@@ -133,7 +135,7 @@ impl Tokens {
                 let (part, turn) = piece.map_or((Part::Frame, None), |piece| (piece.part, piece.turn));
                 let continues = offsets.0 < offsets.1 && offsets.0 < reached;
                 reached = reached.max(offsets.1);
-                PlacedToken { id, part, turn, continues }
+                PlacedToken { id, part, turn, continues, place: None }
             })
             .collect())
     }
@@ -141,6 +143,11 @@ impl Tokens {
     /// Whether the id steers the model, as the end of a turn does, and stands for no text.
     pub(super) fn is_control(&self, id: u32) -> bool {
         self.control.contains(&id)
+    }
+
+    /// Whether the id stands for whatever the vocabulary lacks.
+    pub(super) fn stands_for_unknown(&self, id: u32) -> bool {
+        self.spelling(id).to_ascii_lowercase().contains("unk")
     }
 
     /// The text of one token as the vocabulary spells it.

@@ -1,6 +1,8 @@
 use serde::Serialize;
 
 use super::part::{Part, PartCounts, Shown};
+use super::tokenizer::PlacedToken;
+use super::wrapping::Laid;
 use super::{Encoder, EncodingError};
 use crate::battle::Battle;
 
@@ -17,6 +19,8 @@ pub struct RowView {
     pub counts: PartCounts,
     /// Every token, in order.
     pub tokens: Vec<TokenView>,
+    /// Tokens of the whole text behind the last one of it that stayed.
+    pub cut_at_end: usize,
     /// The ids decoded, special tokens included.
     pub text: String,
 }
@@ -34,6 +38,8 @@ pub struct TokenView {
     pub part: Part,
     /// The turn that it belongs to, from 0; `None` for specials and the outer frame.
     pub turn: Option<usize>,
+    /// Tokens of the whole text that were left out between it and the one before it.
+    pub cut_before: usize,
 }
 
 impl Encoder {
@@ -49,18 +55,18 @@ impl Encoder {
     fn view(&self, battle: &Battle, shown: Shown) -> Result<RowView, EncodingError> {
         let (laid, counts) = self.laid(battle, shown)?;
         let ids: Vec<u32> = laid.iter().map(|laid| laid.token.id).collect();
-        let tokens = laid
-            .iter()
-            .map(|laid| TokenView {
-                id: laid.token.id,
-                token: self.tokens.spelling(laid.token.id),
-                type_id: laid.type_id,
-                part: laid.token.part,
-                turn: laid.token.turn,
-            })
-            .collect();
+        let mut next = 0;
+        let mut view = |laid: &Laid| {
+            let Laid { token, type_id } = laid;
+            let cut_before = token.place.map_or(0, |place| place - next);
+            next = token.place.map_or(next, |place| place + 1);
+            let PlacedToken { id, part, turn, .. } = *token;
+            TokenView { id, token: self.tokens.spelling(id), type_id: *type_id, part, turn, cut_before }
+        };
+        let tokens = laid.iter().map(&mut view).collect();
+        let cut_at_end = counts.original() - next;
         let text = self.tokens.decoded(&ids)?;
         let max_tokens = self.budget().max_tokens;
-        Ok(RowView { id: battle.id.to_string(), shown, max_tokens, counts, tokens, text })
+        Ok(RowView { id: battle.id.to_string(), shown, max_tokens, counts, tokens, cut_at_end, text })
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn once(wrapping: &Wrapping, segments: &[Vec<PlacedToken>]) -> Wrappi
 /// The segments with their special tokens.
 pub(super) fn wrapped(wrapping: &Wrapping, segments: Vec<Vec<PlacedToken>>) -> Vec<Laid> {
     let special = |special: &Special| Laid {
-        token: PlacedToken { id: special.id, part: Part::Special, turn: None, continues: false },
+        token: PlacedToken { id: special.id, part: Part::Special, turn: None, continues: false, place: None },
         type_id: special.type_id,
     };
     let mut laid: Vec<Laid> = wrapping.before.iter().map(special).collect();

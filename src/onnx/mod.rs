@@ -20,6 +20,7 @@ mod pool;
 mod provider;
 mod session;
 mod signature;
+mod trial;
 
 pub use batch::Row;
 pub use device::{Device, DeviceKind, UnknownDevice};
@@ -33,3 +34,4 @@ pub use output::BatchOutput;
 pub use placement::Placement;
 pub use pool::{Line, PoolOptions, PoolReport, SessionPool};
 pub use signature::{Element, InputRole, ModelInput, Signature};
+pub use trial::{DeviceTrial, try_devices};

@@ -18,6 +18,12 @@ impl BatchOutput {
         self.lengths.len()
     }
 
+    /// Whether there is a row of numbers for each token, or one for each row of the batch.
+    #[must_use]
+    pub fn is_per_token(&self) -> bool {
+        self.sequence.is_some()
+    }
+
     /// Numbers a token, or a row where the model gives one vector a row.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -15,6 +15,16 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    /// Runs a command.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("an output");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
     /// The one JSON object on standard output.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
@@ -103,12 +113,7 @@ impl Workshop {
 
     pub(crate) fn run(&self, arguments: &str) -> Said {
         let mut command = Command::cargo_bin("tiebreak").expect("the binary");
-        let output = command.current_dir(self.path()).args(arguments.split(' ')).output().expect("an output");
-        Said {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).expect("text"),
-            stderr: String::from_utf8(output.stderr).expect("text"),
-        }
+        Said::of(command.current_dir(self.path()).args(arguments.split(' ')))
     }
 
     /// The lines of a file but the first, turned around.

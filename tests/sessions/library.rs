@@ -24,6 +24,17 @@ fn in_child(device: &str, library: Option<&Path>) -> String {
     if let Some(path) = library {
         command.env("ORT_DYLIB_PATH", path);
     }
+    result_of(command)
+}
+
+/// What the child says when fetched libraries are looked for in `runtime`.
+fn in_child_with(device: &str, runtime: &Path) -> String {
+    let mut command = child("library::opens_a_device");
+    command.env("TIEBREAK_TEST_CHILD", device).env_remove("ORT_DYLIB_PATH").env("TIEBREAK_RUNTIME", runtime);
+    result_of(command)
+}
+
+fn result_of(mut command: Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     let text = String::from_utf8(stdout).unwrap();
@@ -93,4 +104,79 @@ fn cuda_fails_loudly_and_auto_says_why_it_took_the_processor() {
     }
     let said = in_child("auto", Some(&library));
     says(&said, &["cpu,cpu | the processor, because", "built without CUDAExecutionProvider"]);
+}
+
+#[test]
+fn without_a_fetched_library_every_place_is_named_and_the_build_that_the_device_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    for (device, command) in [
+        ("cpu", "`tiebreak setup` fetches"),
+        ("auto", "`tiebreak setup` fetches"),
+        ("cuda", "`tiebreak setup --gpu`"),
+        ("tensorrt:1", "`tiebreak setup --gpu`"),
+    ] {
+        let said = in_child_with(device, folder.path());
+        says(
+            &said,
+            &["error no ONNX Runtime library", "onnxruntime-1.31.1", "onnxruntime-gpu-1.31.1", command],
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_fetched_library_that_is_not_whole_is_refused_before_it_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let installed = folder.path().join("onnxruntime-1.31.1");
+    std::fs::create_dir(&installed).unwrap();
+    std::fs::write(installed.join("libonnxruntime.so.1.31.1"), "half of it").unwrap();
+    let stamp = |wheel: &str| {
+        let files = r#"[{"name":"libonnxruntime.so.1.31.1","size_bytes":20,"blake3":"00"}]"#;
+        let text = format!(r#"{{"format_version":1,"wheel":"{wheel}","files":{files}}}"#);
+        std::fs::write(installed.join("installed.json"), text).unwrap();
+    };
+    stamp("onnxruntime==1.31.1");
+    let said = in_child_with("cpu", folder.path());
+    says(
+        &said,
+        &["error `", "libonnxruntime.so.1.31.1` is damaged", "10 bytes instead of 20", "`tiebreak setup`"],
+    );
+    stamp("onnxruntime==1.20.0");
+    says(&in_child_with("cpu", folder.path()), &["installed.json` is damaged", "onnxruntime==1.20.0"]);
+    std::fs::write(installed.join("installed.json"), "{").unwrap();
+    says(&in_child_with("cpu", folder.path()), &["installed.json` is damaged"]);
+}
+
+/// The child of the test below.
+#[test]
+fn loads_two_libraries() {
+    if std::env::var_os("TIEBREAK_TEST_TWO").is_none() {
+        return;
+    }
+    let first = open("encoder").report().library.path.clone();
+    let second = tiebreak::onnx::describe(Path::new("other/libonnxruntime.so")).unwrap_err();
+    let again = tiebreak::onnx::describe(&first).is_ok();
+    println!("RESULT {second} | the first again: {again}");
+}
+
+#[test]
+fn a_process_loads_one_library_and_says_so_when_asked_for_another() {
+    let mut command = child("library::loads_two_libraries");
+    command.env("TIEBREAK_TEST_TWO", "1");
+    says(&result_of(command), &["in use already", "one only", "the first again: true"]);
+}
+
+#[test]
+fn the_trial_of_devices_never_takes_a_compiled_provider_for_a_device() {
+    let library = open("encoder").report().library.clone();
+    let trials = tiebreak::onnx::try_devices(&library, 0).unwrap();
+    let names: Vec<&str> = trials.iter().map(|trial| trial.device.as_str()).collect();
+    assert_eq!(names, ["cpu", "cuda:0", "tensorrt:0"]);
+    assert!(trials[0].opens && trials[0].compiled_in, "{trials:?}");
+    for trial in &trials[1..] {
+        assert!(!trial.opens || (trial.compiled_in && !trial.detail.starts_with("unknown")), "{trial:?}");
+        if !trial.compiled_in {
+            says(&trial.detail, &["built without", "`tiebreak setup --gpu`"]);
+        }
+    }
 }

@@ -22,11 +22,28 @@ pub enum GraphError {
         source: io::Error,
     },
     /// There is something under the name of the model already.
-    #[error("`{}` is there already; choose another name or remove it", path.display())]
+    #[error("`{}` is there already; choose another name, or replace it with `--force`", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
+    /// What is to be replaced is something else than a model.
+    #[error("`{}` holds no `model.json`, so that it is no model folder and is not replaced; choose another name", path.display())]
+    NoModelFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// An ONNX file made elsewhere cannot be used.
+    #[error("`{}`: {message}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit, and what would.
+        message: String,
+    },
+    /// A session on an ONNX file made elsewhere could not be made.
+    #[error(transparent)]
+    Session(#[from] crate::onnx::SessionError),
     /// What the caller adds to the folder could not be added.
     #[error(transparent)]
     Addition(Box<dyn std::error::Error + Send + Sync>),

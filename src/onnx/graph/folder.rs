@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::GraphError;
+use crate::checkpoint::files::CARD;
 
 /// A folder that appears under its name only when it is whole; dropped before, it leaves no trace.
 pub(super) struct StagedFolder {
@@ -12,10 +13,13 @@ pub(super) struct StagedFolder {
 }
 
 impl StagedFolder {
-    /// Makes a neighbour of the target, which must not be there yet.
-    pub(super) fn create(target: &Path) -> Result<Self, GraphError> {
-        if target.exists() {
+    /// Makes a neighbour of the target, which must not be there yet or, to be replaced, be a model folder.
+    pub(super) fn create(target: &Path, replace: bool) -> Result<Self, GraphError> {
+        if target.exists() && !replace {
             return Err(GraphError::Exists { path: target.to_owned() });
+        }
+        if target.exists() && !target.join(CARD).is_file() {
+            return Err(GraphError::NoModelFolder { path: target.to_owned() });
         }
         let parent = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -40,7 +44,24 @@ impl StagedFolder {
     pub(super) fn commit(self) -> Result<(), GraphError> {
         let failed = |source| GraphError::Folder { path: self.target.clone(), source };
         set_ordinary_permissions(self.staging.path()).map_err(failed)?;
-        fs::rename(self.staging.path(), &self.target).map_err(failed)?;
+        // The earlier model goes into a folder that disappears when the new one stands.
+        let earlier = match self.target.exists() {
+            true => {
+                let parent = self.staging.path().parent().unwrap_or(Path::new("."));
+                let folder = tempfile::Builder::new().prefix(".tiebreak-replaced-").tempdir_in(parent);
+                let folder = folder.map_err(failed)?;
+                fs::rename(&self.target, folder.path().join("model")).map_err(failed)?;
+                Some(folder)
+            }
+            false => None,
+        };
+        if let Err(source) = fs::rename(self.staging.path(), &self.target) {
+            if let Some(folder) = earlier {
+                // It gets its name back; the first failure is the one to be told.
+                let _ = fs::rename(folder.path().join("model"), &self.target);
+            }
+            return Err(failed(source));
+        }
         // Nothing is left to remove under the old name.
         let _ = self.staging.keep();
         Ok(())

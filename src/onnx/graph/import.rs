@@ -34,11 +34,19 @@ pub struct ImportOptions {
     pub outputs: Option<Vec<OutputMeaning>>,
     /// Where the weights go.
     pub storage: WeightStorage,
+    /// Whether an earlier model of that name is replaced; it stays until the new one is whole.
+    pub replace: bool,
 }
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self { element: Element::F32, head: HeadChoice::Own, outputs: None, storage: WeightStorage::Packed }
+        Self {
+            element: Element::F32,
+            head: HeadChoice::Own,
+            outputs: None,
+            storage: WeightStorage::Packed,
+            replace: false,
+        }
     }
 }
 
@@ -80,7 +88,7 @@ pub fn import_with(
     options: &ImportOptions,
     add: &Addition<'_>,
 ) -> Result<ImportReport, GraphError> {
-    let folder = StagedFolder::create(target)?;
+    let folder = StagedFolder::create(target, options.replace)?;
     let checkpoint = Checkpoint::open(checkpoint_folder)?;
     let needed: Vec<(String, Vec<usize>)> = needed_weights(&checkpoint.config)
         .into_iter()
@@ -175,7 +183,7 @@ fn link(used_in_place: &BTreeSet<PathBuf>, folder: &Path) -> Result<(), GraphErr
 }
 
 /// Copies what `encoding` reads; of the two files only the first must be there, and that was checked.
-fn copy_tokenizer(from: &Path, folder: &Path) -> Result<(), GraphError> {
+pub(super) fn copy_tokenizer(from: &Path, folder: &Path) -> Result<(), GraphError> {
     for name in [files::TOKENIZER, files::TOKENIZER_CONFIG, "chat_template.jinja"] {
         let path = from.join(name);
         if path.is_file() {
@@ -187,7 +195,7 @@ fn copy_tokenizer(from: &Path, folder: &Path) -> Result<(), GraphError> {
 }
 
 /// Length and hash of every file of the folder.
-fn marks(folder: &Path) -> Result<BTreeMap<String, FileMark>, GraphError> {
+pub(super) fn marks(folder: &Path) -> Result<BTreeMap<String, FileMark>, GraphError> {
     let failed = |source| GraphError::Folder { path: folder.to_owned(), source };
     let mut marks = BTreeMap::new();
     for entry in fs::read_dir(folder).map_err(failed)? {

@@ -1,4 +1,4 @@
-//! The part of onnx.proto that a graph writer needs; field numbers as there.
+//! The part of onnx.proto that writing graphs, and finding the weights of others, needs; field numbers as there.
 
 use prost::{Message, Oneof};
 
@@ -65,6 +65,10 @@ pub(super) struct Attribute {
     pub(super) f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub(super) i: Option<i64>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) t: Option<Tensor>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub(super) g: Option<Box<Graph>>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub(super) ints: Vec<i64>,
     #[prost(int32, tag = "20")]

@@ -8,12 +8,18 @@ mod attention;
 mod builder;
 mod data;
 mod error;
+mod external;
 mod folder;
+mod foreign;
 mod import;
 mod messages;
+mod probe;
 mod stored;
+mod trial;
 mod writer;
 
 pub use error::GraphError;
+pub use foreign::{ForeignOptions, import_foreign};
 pub use import::{Addition, ImportOptions, ImportReport, WeightStorage, import, import_with};
+pub(super) use trial::trial_graph;
 pub use writer::{GraphForm, Writer, WrittenGraph};

@@ -141,7 +141,8 @@ impl Runner<'_> {
         while state.line.waiting() < AHEAD * self.pool.copies() {
             let Some(batch) = state.queue.pop_front() else { return Ok(()) };
             let sequence = batch.iter().map(|item| self.sequences.length(*item)).max().unwrap_or(0);
-            if batch.len() > 1 && batch.len() * sequence > state.largest {
+            let too_many = self.pool.report().signature.fixed_batch.is_some_and(|rows| batch.len() > rows);
+            if batch.len() > 1 && (too_many || batch.len() * sequence > state.largest) {
                 state.push_halves(batch);
                 continue;
             }

@@ -1,0 +1,223 @@
+//! `tiebreak import`: a model made elsewhere becomes a model folder.
+
+mod recipe;
+mod table;
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{BadInput, Console, OrBadInput};
+use crate::checkpoint::{
+    Element, HeadChoice, ModelCard, OutputMeaning, Pooling, Vocabulary, files, parse_meanings,
+};
+use crate::encoding::{Encoder, PadToken, StoredEncoder, TokenizerFiles};
+use crate::onnx::SessionError;
+use crate::onnx::graph::{
+    ForeignOptions, GraphError, ImportOptions, ImportReport, WeightStorage, import_foreign, import_with,
+};
+use crate::sources::INGEST_VERSION;
+
+/// Arguments of `tiebreak import`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tiebreak import checkpoints/gemma-2-9b-judge --out models/gemma --dtype bf16
+  tiebreak import checkpoints/minilm --out models/minilm --fresh-head 3
+  tiebreak import exported/model.onnx --out models/exported --outputs a,b,tie
+
+PATH is a directory in the form of Hugging Face (config.json, tokenizer.json, safetensors), or an ONNX file with its
+tokenizer.json beside it. No Python runs. The folder appears whole or not at all.")]
+pub struct Args {
+    /// A Hugging Face directory, or an ONNX file
+    path: PathBuf,
+    /// The model folder to make
+    #[arg(long, value_name = "models/NAME")]
+    out: PathBuf,
+    /// A linear head of N seeded random outputs, to be trained, in the place of the model's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    fresh_head: Option<u8>,
+    /// Decides the weights of a fresh head [default: 1]
+    #[arg(long, value_name = "N", requires = "fresh_head")]
+    seed: Option<u64>,
+    /// How a fresh head makes one vector of the hidden states; as the model states it, else mean for encoders and
+    /// last for decoders, if not given
+    #[arg(long, requires = "fresh_head")]
+    pooling: Option<PoolingChoice>,
+    /// Read the verdict of a causal language model from the logits of these tokens, in the order of the outputs
+    #[arg(long, value_name = "A,B,tie", value_delimiter = ',', conflicts_with = "fresh_head")]
+    verdict_tokens: Vec<String>,
+    /// What each output means, in their order: a, b, tie, both_bad, or score; id2label says it if not given
+    #[arg(long, value_name = "a,b,tie")]
+    outputs: Option<String>,
+    /// The number type of the graph [default: f32]
+    #[arg(long, value_name = "TYPE")]
+    dtype: Option<ElementChoice>,
+    /// Whether the weights are copied, or used in the files of the checkpoint by hard links [default: packed]
+    #[arg(long)]
+    storage: Option<StorageChoice>,
+    #[command(flatten)]
+    recipe: recipe::RecipeArgs,
+    /// Replace an earlier model of that name
+    #[arg(long)]
+    force: bool,
+}
+
+/// How hidden states become one vector.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PoolingChoice {
+    /// Their mean
+    Mean,
+    /// The first one
+    First,
+    /// The last one
+    Last,
+}
+
+/// A number type.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ElementChoice {
+    /// 32 bits
+    F32,
+    /// 16 bits
+    F16,
+    /// 16 bits with the range of f32, for CUDA
+    Bf16,
+}
+
+/// Where weights go.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StorageChoice {
+    /// Copied into the model folder
+    Packed,
+    /// Hard links to the checkpoint's files
+    Linked,
+}
+
+/// What was imported.
+#[derive(Serialize)]
+struct Imported {
+    model: PathBuf,
+    card: ModelCard,
+    nodes: usize,
+    bytes: u64,
+    encoder: StoredEncoder,
+    encoder_choice: String,
+    pad: PadToken,
+    warnings: Vec<String>,
+}
+
+/// Imports a model.
+///
+/// # Errors
+/// As bad input when the model or the arguments are at fault; nothing half-written is left.
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
+    let outputs = args.outputs.as_deref().map(parse_meanings).transpose().or_bad_input()?;
+    let chosen = RefCell::new(None);
+    let add = |folder: &Path, card: &ModelCard| -> Result<(), Box<dyn Error + Send + Sync>> {
+        let files = TokenizerFiles::read(folder)?;
+        let (encoder, choice) = args.recipe.encoder(card, &files, &args.verdict_tokens)?;
+        let stored = StoredEncoder::of(&encoder, &card.label_order(), INGEST_VERSION);
+        stored.write(folder)?;
+        *chosen.borrow_mut() = Some((encoder, stored, choice));
+        Ok(())
+    };
+    let report = if args.path.is_dir() {
+        let options = args.checkpoint_options(outputs)?;
+        import_with(&args.path, &args.out, &options, &add)
+    } else {
+        let options = args.foreign_options(outputs)?;
+        import_foreign(&args.path, &args.out, &options, &add)
+    };
+    let ImportReport { card, nodes, warnings } = report.map_err(fault)?;
+    let (encoder, stored, encoder_choice): (Encoder, _, _) =
+        chosen.into_inner().ok_or_else(|| anyhow::anyhow!("the import made no encoder"))?;
+    for warning in &warnings {
+        console.warn(warning);
+    }
+    let bytes = card.files.values().map(|mark| mark.bytes).sum();
+    let (model, pad) = (args.out.clone(), encoder.pad()?);
+    let imported = Imported { model, card, nodes, bytes, encoder: stored, encoder_choice, pad, warnings };
+    console.result(&imported, || table::text(&imported))
+}
+
+impl Args {
+    fn checkpoint_options(&self, outputs: Option<Vec<OutputMeaning>>) -> anyhow::Result<ImportOptions> {
+        let head = if self.verdict_tokens.is_empty() {
+            self.head()
+        } else {
+            // The tokenizer is read before the checkpoint, so that its own message is the first one.
+            Vocabulary::read(&self.path.join(files::TOKENIZER)).or_bad_input()?;
+            let files = TokenizerFiles::read(&self.path).or_bad_input()?;
+            let tokens = self.verdict_tokens.iter().map(|text| files.single_token(text));
+            HeadChoice::Verdicts { tokens: tokens.collect::<Result<_, _>>().or_bad_input()? }
+        };
+        let element = match self.dtype {
+            None | Some(ElementChoice::F32) => Element::F32,
+            Some(ElementChoice::F16) => Element::F16,
+            Some(ElementChoice::Bf16) => Element::Bf16,
+        };
+        let storage = match self.storage {
+            None | Some(StorageChoice::Packed) => WeightStorage::Packed,
+            Some(StorageChoice::Linked) => WeightStorage::Linked,
+        };
+        Ok(ImportOptions { element, head, outputs, storage, replace: self.force })
+    }
+
+    fn foreign_options(&self, outputs: Option<Vec<OutputMeaning>>) -> anyhow::Result<ForeignOptions> {
+        let path = self.path.display();
+        let refused = |message: String| Err(BadInput(message).into());
+        if !self.path.is_file() {
+            return refused(format!("`{path}` is neither a directory nor an ONNX file"));
+        }
+        if self.path.extension().is_none_or(|extension| extension != "onnx") {
+            return refused(format!(
+                "`{path}` is no .onnx file; a checkpoint is imported by the directory that holds its config.json"
+            ));
+        }
+        if self.dtype.is_some() || self.storage.is_some() {
+            return refused(format!(
+                "`{path}` is a graph already: `--dtype` and `--storage` are for checkpoints; convert it where it was made"
+            ));
+        }
+        if !self.verdict_tokens.is_empty() {
+            return refused(format!(
+                "`{path}` is a graph already: `--verdict-tokens` reads the output table of a checkpoint; import its directory"
+            ));
+        }
+        let max_tokens = self.recipe.max_tokens();
+        Ok(ForeignOptions { head: self.head(), outputs, max_tokens, replace: self.force })
+    }
+
+    fn head(&self) -> HeadChoice {
+        let pooling = self.pooling.map(|choice| match choice {
+            PoolingChoice::Mean => Pooling::Mean,
+            PoolingChoice::First => Pooling::First,
+            PoolingChoice::Last => Pooling::Last,
+        });
+        match self.fresh_head {
+            None => HeadChoice::Own,
+            Some(outputs) => {
+                HeadChoice::Fresh { outputs: outputs.into(), seed: self.seed.unwrap_or(1), pooling }
+            }
+        }
+    }
+}
+
+/// A disk or a library that fails is no fault of the input; everything else is.
+fn fault(error: GraphError) -> anyhow::Error {
+    let works = matches!(
+        error,
+        GraphError::Write(_)
+            | GraphError::Folder { .. }
+            | GraphError::Session(SessionError::Library(_) | SessionError::Thread { .. })
+    );
+    match error {
+        _ if works => error.into(),
+        // What the encoder says is a message already, with a mark of its own.
+        GraphError::Addition(error) => BadInput(format!("{error:#}")).into(),
+        error => BadInput(error.to_string()).into(),
+    }
+}

@@ -1,0 +1,115 @@
+//! A model folder, or the one language model of a run, by its name on the command line.
+
+use std::path::{Path, PathBuf};
+
+use super::{BadInput, OrBadInput};
+use crate::checkpoint::ModelCard;
+use crate::encoding::{Encoder, EncodingBudget, StoredEncoder};
+use crate::predictors::SavedPredictor;
+use crate::run_dir::RunDir;
+use crate::sources::INGEST_VERSION;
+
+/// Which model.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Which {
+    /// An imported model: a name under models/, or a path
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// A run with one language model: a name under models/, or a path
+    #[arg(long, value_name = "NAME")]
+    run: Option<String>,
+}
+
+/// What a model folder says, without its weights.
+pub(super) struct ModelFolder {
+    /// The folder.
+    pub(super) path: PathBuf,
+    /// What it holds.
+    pub(super) card: ModelCard,
+    /// From battles to token ids.
+    pub(super) encoder: Encoder,
+}
+
+impl ModelFolder {
+    /// Opens the model and checks that its files make the encoder that was stored; `max_tokens` takes the place of
+    /// the stored budget.
+    ///
+    /// # Errors
+    /// `BadInput` when there is no such model, or its files do not fit each other.
+    pub(super) fn open(which: &Which, max_tokens: Option<usize>) -> anyhow::Result<Self> {
+        let path = match (&which.model, &which.run) {
+            (_, Some(run)) => model_of_run(run)?,
+            (model, None) => RunDir::named(model.as_deref().unwrap_or_default()).path().to_owned(),
+        };
+        if !path.join(crate::checkpoint::files::CARD).is_file() {
+            let message = format!(
+                "`{}` is no model folder; `tiebreak import PATH --out {}` makes one",
+                path.display(),
+                path.display()
+            );
+            return Err(BadInput(message).into());
+        }
+        let card = ModelCard::read(&path).or_bad_input()?;
+        let stored = StoredEncoder::read(&path).or_bad_input()?;
+        let encoder = stored.open(&path, &card.label_order(), INGEST_VERSION).or_bad_input()?;
+        let max_tokens = max_tokens.unwrap_or(stored.budget.max_tokens);
+        check_positions(max_tokens, &card)?;
+        let encoder = encoder.with_budget(EncodingBudget { max_tokens, ..stored.budget }).or_bad_input()?;
+        Ok(Self { path, card, encoder })
+    }
+}
+
+/// A text may not be longer than the positions that the model knows.
+///
+/// # Errors
+/// `BadInput` that names both numbers.
+pub(super) fn check_positions(max_tokens: usize, card: &ModelCard) -> anyhow::Result<()> {
+    if max_tokens <= card.max_positions {
+        return Ok(());
+    }
+    let message = format!(
+        "a budget of {max_tokens} tokens is beyond the {} positions of the model; `--max-tokens {}` is the most it reads",
+        card.max_positions, card.max_positions
+    );
+    Err(BadInput(message).into())
+}
+
+fn model_of_run(run: &str) -> anyhow::Result<PathBuf> {
+    let directory = RunDir::open(run).or_bad_input()?;
+    let members = directory.read_manifest().or_bad_input()?.identity.members.len();
+    let mut folders: Vec<&Path> = Vec::new();
+    let saved = directory.read_predictors(members).or_bad_input()?;
+    saved.iter().flatten().for_each(|predictor| language_models(predictor, &mut folders));
+    folders.sort_unstable();
+    folders.dedup();
+    match folders[..] {
+        [folder] => Ok(folder.to_owned()),
+        [] => {
+            Err(BadInput(format!("run `{run}` has no language model; name a model folder with `--model`"))
+                .into())
+        }
+        _ => {
+            let names: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+            let message = format!(
+                "run `{run}` has several language models ({}); name one with `--model`",
+                names.join(", ")
+            );
+            Err(BadInput(message).into())
+        }
+    }
+}
+
+/// The model folders that a predictor runs. Every kind stands here, so that a new one cannot be forgotten.
+fn language_models<'a>(predictor: &'a SavedPredictor, folders: &mut Vec<&'a Path>) {
+    match predictor {
+        SavedPredictor::SwapAverage { inner } => language_models(inner, folders),
+        SavedPredictor::Blend { members, .. } => {
+            members.iter().for_each(|member| language_models(member, folders));
+        }
+        SavedPredictor::Prior(_)
+        | SavedPredictor::Linear(_)
+        | SavedPredictor::Boosted(_)
+        | SavedPredictor::Fixed(_) => {}
+    }
+}

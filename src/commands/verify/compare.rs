@@ -1,0 +1,260 @@
+//! Two programs on the same sequences: tokens, logits, decisions, log losses.
+
+use serde::Serialize;
+
+use super::dump::Record;
+use crate::battle::{Class, Probabilities, Target};
+use crate::checkpoint::OutputMeaning;
+use crate::commands::model_folder::ModelFolder;
+use crate::encoding::{Sequence, Shown};
+
+/// A line of the dump beside our sequence.
+pub(super) struct Pair {
+    pub(super) record: Record,
+    pub(super) sequence: Sequence,
+    pub(super) target: Option<Target>,
+}
+
+/// What was compared and how far it agrees.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Comparison {
+    /// Lines of the dump.
+    pub(super) sequences: usize,
+    /// Those whose token ids differ.
+    pub(super) token_mismatches: usize,
+    /// The first of them.
+    pub(super) first_mismatch: Option<Mismatch>,
+    /// Those whose logits were compared.
+    pub(super) compared_logits: usize,
+    /// The largest difference of a logit, over sequences of equal tokens.
+    pub(super) largest_difference: Option<Difference>,
+    /// The tolerance of it.
+    pub(super) tolerance: f64,
+    /// Decisions that were compared: one a sequence, or one a battle where each response has a score of its own.
+    pub(super) decisions: usize,
+    /// Those that are not the same.
+    pub(super) flipped_decisions: usize,
+    /// Sequences with a label whose log losses were compared.
+    pub(super) labelled: usize,
+    /// The mean log loss of our logits, without calibration.
+    pub(super) log_loss: Option<f64>,
+    /// That of the dump.
+    pub(super) their_log_loss: Option<f64>,
+    /// Ours minus theirs.
+    pub(super) log_loss_difference: Option<f64>,
+}
+
+/// The first token that differs.
+#[derive(Debug, Serialize)]
+pub(super) struct Mismatch {
+    pub(super) id: String,
+    pub(super) shown: Shown,
+    pub(super) position: usize,
+    pub(super) token: Option<Spelled>,
+    pub(super) their_token: Option<Spelled>,
+    pub(super) length: usize,
+    pub(super) their_length: usize,
+}
+
+/// A token with its spelling.
+#[derive(Debug, Serialize)]
+pub(super) struct Spelled {
+    pub(super) id: u32,
+    pub(super) token: String,
+}
+
+/// The logit that differs most.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Difference {
+    pub(super) id: String,
+    pub(super) output: OutputMeaning,
+    pub(super) logit: f64,
+    pub(super) their_logit: f64,
+    pub(super) difference: f64,
+}
+
+/// The logits of a sequence, ours and theirs.
+struct Both<'a> {
+    pair: &'a Pair,
+    ours: Vec<f64>,
+    theirs: &'a [f64],
+}
+
+impl Comparison {
+    /// Compares; `ours` are our logits, in the order of the pairs, or nothing where the dump has none.
+    ///
+    /// # Errors
+    /// The line whose logits are of another number than the outputs of the model.
+    pub(super) fn of(
+        model: &ModelFolder,
+        pairs: &[Pair],
+        ours: &[Vec<f32>],
+        tolerance: f64,
+    ) -> anyhow::Result<Self> {
+        let outputs = &model.card.outputs;
+        let mut comparison = Self { sequences: pairs.len(), tolerance, ..Self::default() };
+        let mut both = Vec::new();
+        for (index, pair) in pairs.iter().enumerate() {
+            comparison.note_tokens(model, pair);
+            let (Some(theirs), Some(ours)) = (&pair.record.logits, ours.get(index)) else { continue };
+            if theirs.len() != outputs.len() {
+                let (line, n, expected) = (pair.record.line, theirs.len(), outputs.len());
+                anyhow::bail!("line {line} of the dump has {n} logits, the model has {expected} outputs");
+            }
+            both.push(Both { pair, ours: ours.iter().map(|&logit| f64::from(logit)).collect(), theirs });
+        }
+        comparison.compared_logits = both.len();
+        both.iter().for_each(|both| comparison.note_logits(both, outputs));
+        if outputs[..] == [OutputMeaning::Score] {
+            comparison.note_preferences(&both);
+        } else {
+            comparison.note_verdicts(&both, outputs);
+        }
+        Ok(comparison)
+    }
+
+    /// # Errors
+    /// When a token differs, or a logit by more than the tolerance.
+    pub(super) fn verdict(&self) -> anyhow::Result<()> {
+        if self.token_mismatches > 0 {
+            anyhow::bail!("{} of {} sequences have other tokens", self.token_mismatches, self.sequences);
+        }
+        match &self.largest_difference {
+            Some(largest) if !(largest.difference <= self.tolerance) => anyhow::bail!(
+                "a logit of `{}` differs by {:.2e}, more than the tolerance {:e}",
+                largest.id,
+                largest.difference,
+                self.tolerance
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_tokens(&mut self, model: &ModelFolder, pair: &Pair) {
+        let (ours, theirs) = (&pair.sequence.ids, &pair.record.input_ids);
+        if ours == theirs {
+            return;
+        }
+        self.token_mismatches += 1;
+        if self.first_mismatch.is_some() {
+            return;
+        }
+        let position = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+        let spelled =
+            |ids: &[u32]| ids.get(position).map(|&id| Spelled { id, token: model.encoder.spelling(id) });
+        self.first_mismatch = Some(Mismatch {
+            id: pair.record.id.clone(),
+            shown: pair.sequence.shown,
+            position,
+            token: spelled(ours),
+            their_token: spelled(theirs),
+            length: ours.len(),
+            their_length: theirs.len(),
+        });
+    }
+
+    fn note_logits(&mut self, both: &Both<'_>, outputs: &[OutputMeaning]) {
+        if both.pair.sequence.ids != both.pair.record.input_ids {
+            return;
+        }
+        for ((&logit, &their_logit), &output) in both.ours.iter().zip(both.theirs).zip(outputs) {
+            let difference = (logit - their_logit).abs();
+            if self.largest_difference.as_ref().is_none_or(|largest| difference > largest.difference) {
+                let id = both.pair.record.id.clone();
+                self.largest_difference = Some(Difference { id, output, logit, their_logit, difference });
+            }
+        }
+    }
+
+    /// Each response alone has a score: the decision is which of the two is higher.
+    fn note_preferences(&mut self, both: &[Both<'_>]) {
+        let firsts = both.iter().filter(|both| both.pair.sequence.shown == Shown::OnlyA);
+        for first in firsts {
+            let second = both.iter().find(|other| {
+                other.pair.record.id == first.pair.record.id && other.pair.sequence.shown == Shown::OnlyB
+            });
+            let Some(second) = second else { continue };
+            self.decisions += 1;
+            let ours = first.ours[0].total_cmp(&second.ours[0]);
+            self.flipped_decisions += usize::from(ours != first.theirs[0].total_cmp(&second.theirs[0]));
+        }
+    }
+
+    fn note_verdicts(&mut self, both: &[Both<'_>], outputs: &[OutputMeaning]) {
+        let mut sums = [0.0; 2];
+        for both in both {
+            let verdicts = [verdict(outputs, &both.ours), verdict(outputs, both.theirs)];
+            let [Some(ours), Some(theirs)] = verdicts else { continue };
+            self.decisions += 1;
+            self.flipped_decisions += usize::from(ours.largest() != theirs.largest());
+            let Some(target) = both.pair.target else { continue };
+            let swapped = both.pair.sequence.shown == Shown::Ba;
+            self.labelled += 1;
+            for (sum, probabilities) in sums.iter_mut().zip([ours, theirs]) {
+                *sum += log_loss(if swapped { probabilities.swapped() } else { probabilities }, target);
+            }
+        }
+        if self.labelled > 0 {
+            let [ours, theirs] = sums.map(|sum| sum / self.labelled as f64);
+            (self.log_loss, self.their_log_loss) = (Some(ours), Some(theirs));
+            self.log_loss_difference = Some(ours - theirs);
+        }
+    }
+}
+
+/// A, B and tie of the logits; "both are bad" becomes a tie behind the softmax, an output that is not there is 0.
+fn verdict(outputs: &[OutputMeaning], logits: &[f64]) -> Option<Probabilities> {
+    let of = |meaning: OutputMeaning| {
+        let place = outputs.iter().position(|output| *output == meaning);
+        place.and_then(|place| logits.get(place).copied()).unwrap_or(f64::NEG_INFINITY)
+    };
+    let (tie, both_bad) = (of(OutputMeaning::Tie), of(OutputMeaning::BothBad));
+    let higher = tie.max(both_bad);
+    let merged = if higher.is_finite() {
+        higher + ((tie - higher).exp() + (both_bad - higher).exp()).ln()
+    } else {
+        higher
+    };
+    Probabilities::from_logits([of(OutputMeaning::A), of(OutputMeaning::B), merged]).ok()
+}
+
+fn log_loss(probabilities: Probabilities, target: Target) -> f64 {
+    let terms = Class::ALL.map(|class| match target.of(class) {
+        0.0 => 0.0,
+        share => -share * probabilities.ln()[class.index()],
+    });
+    terms.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_are_bad_is_a_tie_behind_the_softmax() {
+        use OutputMeaning::{A, B, BothBad, Tie};
+        let probabilities = verdict(&[Tie, A, BothBad, B], &[0.0, 1.0, 0.5, -1.0]).unwrap().to_array();
+        let weights = [1.0_f64.exp(), (-1.0_f64).exp(), 1.0 + 0.5_f64.exp()];
+        let sum: f64 = weights.iter().sum();
+        for (found, weight) in probabilities.iter().zip(weights) {
+            assert!((found - weight / sum).abs() < 1e-12);
+        }
+        assert_eq!(verdict(&[A, B], &[0.0, 0.0]).unwrap().to_array(), [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn a_difference_that_is_no_number_is_beyond_every_tolerance() {
+        let largest = Difference {
+            id: "7".to_owned(),
+            output: OutputMeaning::A,
+            logit: 0.0,
+            their_logit: 0.0,
+            difference: f64::NAN,
+        };
+        let mut comparison =
+            Comparison { tolerance: 1.0, largest_difference: Some(largest), ..Comparison::default() };
+        assert!(comparison.verdict().is_err());
+        comparison.largest_difference.as_mut().unwrap().difference = 0.5;
+        assert!(comparison.verdict().is_ok());
+    }
+}
