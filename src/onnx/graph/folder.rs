@@ -88,15 +88,31 @@ mod tests {
     fn a_folder_appears_whole_or_not_at_all() {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("models").join("m");
-        let staged = StagedFolder::create(&target).unwrap();
+        let staged = StagedFolder::create(&target, false).unwrap();
         fs::write(staged.path().join("a"), b"1").unwrap();
         drop(staged);
         assert_eq!(fs::read_dir(root.path().join("models")).unwrap().count(), 0);
-        let staged = StagedFolder::create(&target).unwrap();
+        let staged = StagedFolder::create(&target, false).unwrap();
         fs::write(staged.path().join("a"), b"1").unwrap();
         staged.commit().unwrap();
         assert_eq!(fs::read(target.join("a")).unwrap(), b"1");
         assert_eq!(fs::read_dir(root.path().join("models")).unwrap().count(), 1);
-        assert!(matches!(StagedFolder::create(&target), Err(GraphError::Exists { .. })));
+        assert!(matches!(StagedFolder::create(&target, false), Err(GraphError::Exists { .. })));
+    }
+
+    #[test]
+    fn only_a_model_is_replaced_and_the_earlier_one_stays_until_then() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("m");
+        fs::create_dir(&target).unwrap();
+        assert!(matches!(StagedFolder::create(&target, true), Err(GraphError::NoModelFolder { .. })));
+        fs::write(target.join(CARD), b"earlier").unwrap();
+        drop(StagedFolder::create(&target, true).unwrap());
+        assert_eq!(fs::read(target.join(CARD)).unwrap(), b"earlier");
+        let staged = StagedFolder::create(&target, true).unwrap();
+        fs::write(staged.path().join(CARD), b"later").unwrap();
+        staged.commit().unwrap();
+        assert_eq!(fs::read(target.join(CARD)).unwrap(), b"later");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
 }
