@@ -68,7 +68,11 @@ pub enum CheckpointError {
         folder: PathBuf,
     },
     /// There are no weights at all.
-    #[error("`{}` holds neither `model.safetensors` nor `model.safetensors.index.json`", folder.display())]
+    #[error(
+        "`{}` holds neither `model.safetensors` nor `model.safetensors.index.json`; an ONNX file in it is imported by its \
+         own path",
+        folder.display()
+    )]
     NoWeights {
         /// The folder.
         folder: PathBuf,

@@ -7,6 +7,8 @@ mod table;
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 use super::model_folder::{ModelFolder, Which};
 use super::{Console, OrBadInput};
 use crate::battle::{Battle, Target};
@@ -67,8 +69,13 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     };
     let has_logits = pairs.iter().any(|pair| pair.record.logits.is_some());
     let ours =
-        if has_logits { logits::compute(&model, &pairs, &options, progress.as_ref())? } else { Vec::new() };
-    let comparison = Comparison::of(&model, &pairs, &ours, args.tolerance).or_bad_input()?;
+        if has_logits { Some(logits::compute(&model, &pairs, &options, progress.as_ref())?) } else { None };
+    if let Some(ours) = &ours {
+        console.remark(&format!("computed on {}: {}", ours.devices.join(", "), ours.device_choice));
+    }
+    let comparison = Comparison::of(&model, &pairs, ours, args.tolerance)
+        .with_context(|| format!("`{}`", args.against.display()))
+        .or_bad_input()?;
     console.result(&comparison, || table::text(&comparison))?;
     comparison.verdict()
 }

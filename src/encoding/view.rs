@@ -19,7 +19,7 @@ pub struct RowView {
     pub counts: PartCounts,
     /// Every token, in order.
     pub tokens: Vec<TokenView>,
-    /// Tokens of the whole text behind the last one of it that stayed.
+    /// Tokens of the whole text behind the last one of it that stayed, before the special tokens at the end.
     pub cut_at_end: usize,
     /// The ids decoded, special tokens included.
     pub text: String,

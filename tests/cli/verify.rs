@@ -137,14 +137,23 @@ fn another_token_is_named_with_its_place_and_fails() {
     let theirs = lines[1]["input_ids"][3].as_u64().unwrap();
     lines[1]["input_ids"][3] = json!(3);
     write_dump(&models, &lines);
-    let said = models.run(VERIFY);
-    assert_eq!(said.code, Some(1), "{}", said.stderr);
-    assert!(said.stderr.contains("1 of 4 sequences have other tokens"), "{}", said.stderr);
-    let expected = format!("battle `1`, position 3: `w{theirs}` ({theirs}) here, `[UNK]` (3) there");
-    assert!(said.stdout.replace('\n', " ").contains(&expected[..40]), "{}", said.stdout);
-    lines[1]["input_ids"] = json!([4]);
+    let mismatch = |models: &Models| {
+        let said = models.run(&format!("--json {VERIFY}"));
+        assert_eq!(said.code, Some(1), "{}", said.stderr);
+        assert!(said.stderr.contains("1 of 4 sequences have other tokens"), "{}", said.stderr);
+        serde_json::from_str::<Value>(&said.stdout).unwrap()["first_mismatch"].clone()
+    };
+    let found = mismatch(&models);
+    assert_eq!((&found["id"], &found["position"], &found["shown"]), (&json!("1"), &json!(3), &json!("ab")));
+    assert_eq!(found["token"], json!({"id": theirs, "token": format!("w{theirs}")}));
+    assert_eq!(found["their_token"], json!({"id": 3, "token": "[UNK]"}));
+    lines[1]["input_ids"] = case("bert-classifier").input_ids[1][..4].into();
     write_dump(&models, &lines);
-    assert!(models.run(VERIFY).stdout.contains("1 there"));
+    let found = mismatch(&models);
+    assert_eq!((&found["position"], &found["their_token"]), (&json!(4), &Value::Null));
+    assert_eq!((&found["length"], &found["their_length"]), (&json!(11), &json!(4)));
+    let table = models.run(VERIFY).stdout;
+    assert!(table.contains("first difference") && table.contains("the end there"), "{table}");
 }
 
 #[test]
@@ -186,6 +195,25 @@ fn dumps_that_do_not_fit_are_refused_by_line() {
         models.run(VERIFY).refuses(parts);
     }
     models.run("verify --model m --against absent.jsonl battles.csv").refuses(&["absent.jsonl"]);
+}
+
+#[test]
+fn a_graph_that_the_device_cannot_compute_is_explained() {
+    let models = workplace("bert-classifier", "--dtype bf16");
+    let said = models.run(VERIFY);
+    // The table of the tokens alone is not printed: nothing was compared.
+    said.refuses(&["models/m/model.onnx", "bf16", "--device cuda", "--dtype f32"]);
+}
+
+#[test]
+fn auto_says_where_it_computed_and_why() {
+    let models = workplace("bert-classifier", "");
+    let mut command = models.command(&format!("--json {VERIFY} --device auto"));
+    let said = super::workshop::Said::of(command.env("CUDA_VISIBLE_DEVICES", ""));
+    assert!(said.stderr.contains("computed on cpu"), "{}", said.stderr);
+    let json = said.json();
+    assert_eq!(json["devices"][0], "cpu");
+    assert!(json["device_choice"].as_str().unwrap().contains("the processor, because"), "{json}");
 }
 
 #[test]

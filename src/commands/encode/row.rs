@@ -42,10 +42,12 @@ fn sequence(view: &RowView, coloured: bool) -> String {
     if counts.control_tokens > 0 {
         let _ = writeln!(text, "  the texts themselves spell {} control tokens", counts.control_tokens);
     }
-    for stretch in stretches(&view.tokens) {
-        push_stretch(&mut text, stretch, coloured);
-    }
+    // What was cut away at the end stood before the special tokens that close the sequence.
+    let closing = view.tokens.iter().rev().take_while(|token| token.part == Part::Special).count();
+    let (read, closing) = view.tokens.split_at(view.tokens.len() - closing);
+    stretches(read).for_each(|stretch| push_stretch(&mut text, stretch, coloured));
     push_cut(&mut text, view.cut_at_end);
+    stretches(closing).for_each(|stretch| push_stretch(&mut text, stretch, coloured));
     let _ = writeln!(text, "  text: {:?}", view.text);
     text
 }
@@ -128,13 +130,14 @@ mod tests {
                 token(Part::Prompt, 4, 0),
                 token(Part::Prompt, 5, 3),
                 token(Part::Frame, 6, 0),
+                token(Part::Special, 2, 0),
             ],
             cut_at_end: 4,
             text: "w4\nw5".to_owned(),
         };
         let said = sequence(&view, false);
         let lines: Vec<&str> = said.lines().map(str::trim).collect();
-        assert_eq!(lines[0], "battle `7`, A first: 4 of at most 8 tokens");
+        assert_eq!(lines[0], "battle `7`, A first: 5 of at most 8 tokens");
         assert!(lines[1].contains("prompt 2 of 9 CUT") && lines[1].contains("frame 0 of 0"), "{said}");
         let end = [
             "the 1 earliest turns were left out",
@@ -144,6 +147,7 @@ mod tests {
             "[prompt 1]     w5=5",
             "[frame]        w6=6",
             "---- 4 tokens cut ----",
+            "[special]      w2=2",
             "text: \"w4\\nw5\"",
         ];
         assert_eq!(&lines[2..], end);

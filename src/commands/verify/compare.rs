@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::dump::Record;
+use super::logits::Computed;
 use crate::battle::{Class, Probabilities, Target};
 use crate::checkpoint::OutputMeaning;
 use crate::commands::model_folder::ModelFolder;
@@ -18,6 +19,10 @@ pub(super) struct Pair {
 /// What was compared and how far it agrees.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Comparison {
+    /// Where our logits were computed, one entry a copy of the model.
+    pub(super) devices: Vec<String>,
+    /// Why there.
+    pub(super) device_choice: Option<String>,
     /// Lines of the dump.
     pub(super) sequences: usize,
     /// Those whose token ids differ.
@@ -81,25 +86,28 @@ struct Both<'a> {
 }
 
 impl Comparison {
-    /// Compares; `ours` are our logits, in the order of the pairs, or nothing where the dump has none.
+    /// Compares; `computed` holds our logits, or is nothing where the dump has none.
     ///
     /// # Errors
     /// The line whose logits are of another number than the outputs of the model.
     pub(super) fn of(
         model: &ModelFolder,
         pairs: &[Pair],
-        ours: &[Vec<f32>],
+        computed: Option<Computed>,
         tolerance: f64,
     ) -> anyhow::Result<Self> {
         let outputs = &model.card.outputs;
-        let mut comparison = Self { sequences: pairs.len(), tolerance, ..Self::default() };
+        let device_choice = computed.as_ref().map(|computed| computed.device_choice.clone());
+        let Computed { logits: ours, devices, .. } = computed.unwrap_or_default();
+        let mut comparison =
+            Self { devices, device_choice, sequences: pairs.len(), tolerance, ..Self::default() };
         let mut both = Vec::new();
         for (index, pair) in pairs.iter().enumerate() {
             comparison.note_tokens(model, pair);
             let (Some(theirs), Some(ours)) = (&pair.record.logits, ours.get(index)) else { continue };
             if theirs.len() != outputs.len() {
                 let (line, n, expected) = (pair.record.line, theirs.len(), outputs.len());
-                anyhow::bail!("line {line} of the dump has {n} logits, the model has {expected} outputs");
+                anyhow::bail!("line {line} has {n} logits, the model has {expected} outputs");
             }
             both.push(Both { pair, ours: ours.iter().map(|&logit| f64::from(logit)).collect(), theirs });
         }

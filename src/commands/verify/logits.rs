@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::compare::Pair;
-use crate::checkpoint::files;
-use crate::commands::OrBadInput;
+use crate::checkpoint::{Element, files};
 use crate::commands::model_folder::ModelFolder;
+use crate::commands::{BadInput, OrBadInput};
 use crate::onnx::{Device, PoolOptions, SessionError, SessionPool};
 use crate::predictors::language_model::{Request, Runner, ScheduleOptions, Sequences, compute as run};
 use crate::progress::Progress;
@@ -30,6 +30,17 @@ impl Sequences for Compared<'_> {
     }
 }
 
+/// What the model gave, and where.
+#[derive(Default)]
+pub(super) struct Computed {
+    /// The logits of every sequence, in the order of the pairs.
+    pub(super) logits: Vec<Vec<f32>>,
+    /// The devices, one a copy.
+    pub(super) devices: Vec<String>,
+    /// Why these.
+    pub(super) device_choice: String,
+}
+
 /// The logits of every sequence, in the order of the pairs.
 ///
 /// # Errors
@@ -39,19 +50,14 @@ pub(super) fn compute(
     pairs: &[Pair],
     options: &Options,
     progress: &dyn Progress,
-) -> anyhow::Result<Vec<Vec<f32>>> {
+) -> anyhow::Result<Computed> {
     let head = model.card.read_head(&model.path).or_bad_input()?;
     let pool_options = PoolOptions {
         pad_id: model.encoder.pad().or_bad_input()?.id,
         ..PoolOptions::for_threads(options.device.clone(), options.threads)
     };
-    let opened = SessionPool::open(&model.path.join(files::GRAPH), &pool_options);
-    let pool = match opened {
-        Err(error @ (SessionError::Model { .. } | SessionError::Signature { .. })) => {
-            Err(error).or_bad_input()
-        }
-        other => Ok(other?),
-    }?;
+    let pool = SessionPool::open(&model.path.join(files::GRAPH), &pool_options)
+        .map_err(|error| fault(error, model.card.element))?;
     let logits = |values: &[f32], tokens: usize| match &head {
         Some(head) => head.logits(values, tokens),
         None => values.to_vec(),
@@ -63,5 +69,23 @@ pub(super) fn compute(
     let task = progress.start("computing", Some(pairs.len() as u64), "sequences");
     let runner = Runner { pool: &pool, sequences: &sequences, head: &logits };
     let computed = run(&runner, &request, None, task.as_ref())?;
-    Ok(computed.values.into_iter().map(Option::unwrap_or_default).collect())
+    Ok(Computed {
+        logits: computed.values.into_iter().map(Option::unwrap_or_default).collect(),
+        devices: pool.report().devices.clone(),
+        device_choice: pool.report().choice.clone(),
+    })
+}
+
+/// A model that cannot be run is bad input; a library or a device that fails is not.
+fn fault(error: SessionError, element: Element) -> anyhow::Error {
+    match error {
+        SessionError::Model { path, .. } if element == Element::Bf16 => BadInput(format!(
+            "`{}` computes in bf16, for which ONNX Runtime has kernels on CUDA only; use `--device cuda`, or import the \
+             model with `--dtype f32`",
+            path.display()
+        ))
+        .into(),
+        SessionError::Model { .. } | SessionError::Signature { .. } => BadInput(error.to_string()).into(),
+        other => other.into(),
+    }
 }

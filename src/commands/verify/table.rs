@@ -20,7 +20,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
     row("logits compared", format!("{} sequences", comparison.compared_logits));
     if let Some(largest) = &comparison.largest_difference {
         row(
-            "largest difference",
+            "largest difference of a logit",
             format!(
                 "{:.2e} (tolerance {:e}): battle `{}`, output {}: {} here, {} there",
                 largest.difference,
@@ -33,6 +33,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
         );
     }
     if comparison.compared_logits > 0 {
+        row("computed on", comparison.devices.join(", "));
         row("flipped decisions", format!("{} of {}", comparison.flipped_decisions, comparison.decisions));
     }
     if let (Some(ours), Some(theirs), Some(difference)) =
