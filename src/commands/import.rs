@@ -49,7 +49,7 @@ pub struct Args {
     /// Read the verdict of a causal language model from the logits of these tokens, in the order of the outputs
     #[arg(long, value_name = "A,B,tie", value_delimiter = ',', conflicts_with = "fresh_head")]
     verdict_tokens: Vec<String>,
-    /// What each output means, in their order: a, b, tie, both_bad, or score; id2label says it if not given
+    /// What each output means, in their order: a, b, tie, `both_bad`, or score; id2label says it if not given
     #[arg(long, value_name = "a,b,tie")]
     outputs: Option<String>,
     /// The number type of the graph [default: f32]

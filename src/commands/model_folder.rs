@@ -78,9 +78,8 @@ pub(super) fn check_positions(max_tokens: usize, card: &ModelCard) -> anyhow::Re
 fn model_of_run(run: &str) -> anyhow::Result<PathBuf> {
     let directory = RunDir::open(run).or_bad_input()?;
     let members = directory.read_manifest().or_bad_input()?.identity.members.len();
-    let mut folders: Vec<&Path> = Vec::new();
     let saved = directory.read_predictors(members).or_bad_input()?;
-    saved.iter().flatten().for_each(|predictor| language_models(predictor, &mut folders));
+    let mut folders: Vec<&Path> = saved.iter().flatten().flat_map(language_models).collect();
     folders.sort_unstable();
     folders.dedup();
     match folders[..] {
@@ -101,15 +100,13 @@ fn model_of_run(run: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// The model folders that a predictor runs. Every kind stands here, so that a new one cannot be forgotten.
-fn language_models<'a>(predictor: &'a SavedPredictor, folders: &mut Vec<&'a Path>) {
+fn language_models(predictor: &SavedPredictor) -> Vec<&Path> {
     match predictor {
-        SavedPredictor::SwapAverage { inner } => language_models(inner, folders),
-        SavedPredictor::Blend { members, .. } => {
-            members.iter().for_each(|member| language_models(member, folders));
-        }
+        SavedPredictor::SwapAverage { inner } => language_models(inner),
+        SavedPredictor::Blend { members, .. } => members.iter().flat_map(language_models).collect(),
         SavedPredictor::Prior(_)
         | SavedPredictor::Linear(_)
         | SavedPredictor::Boosted(_)
-        | SavedPredictor::Fixed(_) => {}
+        | SavedPredictor::Fixed(_) => Vec::new(),
     }
 }

@@ -17,7 +17,7 @@ pub struct Args {
     /// The Python 3 whose pip fetches the library
     #[arg(long, default_value = "python3")]
     python: String,
-    /// Fetch the build for NVIDIA devices (CUDA and TensorRT, 256 MB), which also runs on the processor; CUDA 13 and
+    /// Fetch the build for NVIDIA devices (CUDA and `TensorRT`, 256 MB), which also runs on the processor; CUDA 13 and
     /// cuDNN 9 must be installed
     #[arg(long)]
     gpu: bool,

@@ -43,7 +43,7 @@ fn the_table_says_what_was_made() {
         "mean of the states of width 16, linear, fresh",
         "a, b, tie, both_bad",
         "pooler.dense.weight",
-        "at most 20 tokens, orders ab, pads with",
+        "at most 20 tokens, A first, pads with",
         "an encoder compares both responses",
         "tiebreak encode --model models/m",
     ] {

@@ -1,6 +1,7 @@
 //! The encoder of an imported model: as it was asked for, or as the family and the head suggest.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -131,7 +132,7 @@ impl RecipeArgs {
             return Ok((plain(template), why));
         };
         if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
-            return Ok((read(&PathBuf::from(name))?, format!("`{name}` says so")));
+            return Ok((read(Path::new(name))?, format!("`{name}` says so")));
         }
         let labels = Labels::default;
         let template = match name.as_str() {
@@ -139,7 +140,7 @@ impl RecipeArgs {
             "interleaved" => Template::Interleaved { labels: labels() },
             "chat" => chat(card, verdicts),
             "single" => single(card, files)?,
-            "single-chat" => Template::SingleChat { variables: Default::default() },
+            "single-chat" => Template::SingleChat { variables: BTreeMap::new() },
             _ => {
                 let message = format!(
                     "`--template {name}` is none of concatenated, interleaved, chat, single, single-chat, and no .toml file"
@@ -197,7 +198,7 @@ fn suggested(
     let labels = Labels::default;
     Ok(match (card.outputs[..] == [OutputMeaning::Score], is_decoder, has_chat) {
         (true, true, true) => (
-            Template::SingleChat { variables: Default::default() },
+            Template::SingleChat { variables: BTreeMap::new() },
             "one output scores one response, and the model has a chat template".to_owned(),
         ),
         (true, ..) => (single(card, files)?, "one output scores one response".to_owned()),
@@ -251,7 +252,7 @@ fn chat(card: &ModelCard, verdicts: &[String]) -> Template {
         labels: Labels::default(),
         ending,
         add_generation_prompt: true,
-        variables: Default::default(),
+        variables: BTreeMap::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::Imported;
 use crate::checkpoint::{GraphKind, HeadActivation, HeadForm, ModelCard, Pooling};
+use crate::encoding::Orders;
 
 /// A table of two columns, and a line that says what comes next.
 pub(super) fn text(imported: &Imported) -> String {
@@ -80,9 +81,11 @@ fn head(form: &HeadForm, card: &ModelCard) -> String {
 
 fn encoder(imported: &Imported) -> String {
     let stored = &imported.encoder;
-    let orders = match stored.recipe.template.is_single() {
-        true => "each response alone".to_owned(),
-        false => format!("orders {}", format!("{:?}", stored.budget.orders).to_lowercase()),
+    let orders = match (stored.recipe.template.is_single(), stored.budget.orders) {
+        (true, _) => "each response alone",
+        (false, Orders::Ab) => "A first",
+        (false, Orders::Ba) => "B first",
+        (false, Orders::Both) => "both orders",
     };
     format!(
         "{} ({}), at most {} tokens, {orders}, pads with `{}` ({})",

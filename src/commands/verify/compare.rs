@@ -75,7 +75,9 @@ pub(super) struct Difference {
     pub(super) output: OutputMeaning,
     pub(super) logit: f64,
     pub(super) their_logit: f64,
-    pub(super) difference: f64,
+    /// Their distance.
+    #[serde(rename = "difference")]
+    pub(super) distance: f64,
 }
 
 /// The logits of a sequence, ours and theirs.
@@ -112,7 +114,9 @@ impl Comparison {
             both.push(Both { pair, ours: ours.iter().map(|&logit| f64::from(logit)).collect(), theirs });
         }
         comparison.compared_logits = both.len();
-        both.iter().for_each(|both| comparison.note_logits(both, outputs));
+        for both in &both {
+            comparison.note_logits(both, outputs);
+        }
         if outputs[..] == [OutputMeaning::Score] {
             comparison.note_preferences(&both);
         } else {
@@ -128,10 +132,10 @@ impl Comparison {
             anyhow::bail!("{} of {} sequences have other tokens", self.token_mismatches, self.sequences);
         }
         match &self.largest_difference {
-            Some(largest) if !(largest.difference <= self.tolerance) => anyhow::bail!(
+            Some(largest) if largest.distance.is_nan() || largest.distance > self.tolerance => anyhow::bail!(
                 "a logit of `{}` differs by {:.2e}, more than the tolerance {:e}",
                 largest.id,
-                largest.difference,
+                largest.distance,
                 self.tolerance
             ),
             _ => Ok(()),
@@ -166,10 +170,14 @@ impl Comparison {
             return;
         }
         for ((&logit, &their_logit), &output) in both.ours.iter().zip(both.theirs).zip(outputs) {
-            let difference = (logit - their_logit).abs();
-            if self.largest_difference.as_ref().is_none_or(|largest| difference > largest.difference) {
+            let distance = (logit - their_logit).abs();
+            if self
+                .largest_difference
+                .as_ref()
+                .is_none_or(|largest| distance.is_nan() || distance > largest.distance)
+            {
                 let id = both.pair.record.id.clone();
-                self.largest_difference = Some(Difference { id, output, logit, their_logit, difference });
+                self.largest_difference = Some(Difference { id, output, logit, their_logit, distance });
             }
         }
     }
@@ -257,12 +265,12 @@ mod tests {
             output: OutputMeaning::A,
             logit: 0.0,
             their_logit: 0.0,
-            difference: f64::NAN,
+            distance: f64::NAN,
         };
         let mut comparison =
             Comparison { tolerance: 1.0, largest_difference: Some(largest), ..Comparison::default() };
         assert!(comparison.verdict().is_err());
-        comparison.largest_difference.as_mut().unwrap().difference = 0.5;
+        comparison.largest_difference.as_mut().unwrap().distance = 0.5;
         assert!(comparison.verdict().is_ok());
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
             "largest difference of a logit",
             format!(
                 "{:.2e} (tolerance {:e}): battle `{}`, output {}: {} here, {} there",
-                largest.difference,
+                largest.distance,
                 comparison.tolerance,
                 largest.id,
                 largest.output.name(),

@@ -45,15 +45,14 @@ impl StagedFolder {
         let failed = |source| GraphError::Folder { path: self.target.clone(), source };
         set_ordinary_permissions(self.staging.path()).map_err(failed)?;
         // The earlier model goes into a folder that disappears when the new one stands.
-        let earlier = match self.target.exists() {
-            true => {
-                let parent = self.staging.path().parent().unwrap_or(Path::new("."));
-                let folder = tempfile::Builder::new().prefix(".tiebreak-replaced-").tempdir_in(parent);
-                let folder = folder.map_err(failed)?;
-                fs::rename(&self.target, folder.path().join("model")).map_err(failed)?;
-                Some(folder)
-            }
-            false => None,
+        let earlier = if self.target.exists() {
+            let parent = self.staging.path().parent().unwrap_or(Path::new("."));
+            let folder = tempfile::Builder::new().prefix(".tiebreak-replaced-").tempdir_in(parent);
+            let folder = folder.map_err(failed)?;
+            fs::rename(&self.target, folder.path().join("model")).map_err(failed)?;
+            Some(folder)
+        } else {
+            None
         };
         if let Err(source) = fs::rename(self.staging.path(), &self.target) {
             if let Some(folder) = earlier {
