@@ -198,6 +198,47 @@ fn dumps_that_do_not_fit_are_refused_by_line() {
 }
 
 #[test]
+fn a_graph_with_its_weights_beside_it_gives_the_same_logits_as_the_checkpoint_that_it_was_written_from() {
+    let models = Models::with("bert-classifier");
+    models.write("bare.toml", &bare("concatenated"));
+    let flags = "--fresh-head 3 --seed 7 --pooling mean --template bare.toml";
+    models.import(flags).json();
+    let foreign = format!("import models/m/model.onnx --out models/f {flags} --max-tokens 32");
+    assert_eq!(models.run(&foreign).code, Some(0));
+    assert!(models.path("models/f/model.onnx.data").is_file());
+    let case = case("bert-classifier");
+    models.write("battles.csv", &battles(&case, true));
+    write_dump(&models, &dump(&case));
+    let [ours, theirs] = ["m", "f"].map(|name| {
+        let verify = format!("--json verify --model {name} --against dump.jsonl battles.csv --tolerance 99");
+        let said = models.run(&verify).json();
+        [said["largest_difference"].clone(), said["log_loss"].clone()]
+    });
+    assert_eq!(ours, theirs);
+    assert!(ours[1].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_graph_that_gives_logits_itself_is_run_too() {
+    let models = Models::new();
+    models.copy_file("onnx/half_logits.onnx", "from/theirs.onnx");
+    models.copy_file("checkpoints/bert-classifier/tokenizer.json", "from/tokenizer.json");
+    models.copy_file("checkpoints/bert-classifier/tokenizer_config.json", "from/tokenizer_config.json");
+    models.write("bare.toml", &bare("concatenated"));
+    let import =
+        "import from/theirs.onnx --out models/m --outputs a,b,tie --max-tokens 32 --template bare.toml";
+    assert_eq!(models.run(import).code, Some(0));
+    models.write("battles.csv", &format!("{HEADER}{}", row("0", ["w9", "w5", "w6"])));
+    write_dump(&models, &[json!({"id": 0, "input_ids": [9, 5, 6], "logits": [0, 0, 0]})]);
+    let said = models.run(&format!("--json {VERIFY} --tolerance 99")).json();
+    assert_eq!((&said["token_mismatches"], &said["compared_logits"]), (&json!(0), &json!(1)));
+    models.write("battles.csv", &format!("{HEADER}{}", row("0", ["w7", "w5", "w6"])));
+    let said = models.run(VERIFY);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("`inf`"), "token 7 gives infinity: {}", said.stderr);
+}
+
+#[test]
 fn a_graph_that_the_device_cannot_compute_is_explained() {
     let models = workplace("bert-classifier", "--dtype bf16");
     let said = models.run(VERIFY);

@@ -89,6 +89,18 @@ fn an_item_that_does_not_fit_the_model_is_named() {
 }
 
 #[test]
+fn a_graph_of_a_fixed_batch_gets_no_more_rows_than_it_takes() {
+    let rows = Rows::mixed(5, 16);
+    let (lengths, pool) = (rows.lengths(), open("fixed"));
+    let runner = Runner { pool: &pool, sequences: &rows, head: &|values, _| values.to_vec() };
+    let request = Request { lengths: &lengths, schedule: schedule(1024), deadline: None };
+    let computed = compute(&runner, &request, None, &Silent).unwrap();
+    assert_eq!((computed.summary.items, computed.summary.halved, computed.summary.timings.len()), (5, 0, 5));
+    let sizes: Vec<usize> = computed.values.iter().map(|values| values.as_ref().unwrap().len()).collect();
+    assert_eq!(sizes, lengths.iter().map(|length| 4 * length).collect::<Vec<_>>());
+}
+
+#[test]
 fn after_a_deadline_no_batch_is_begun_and_the_rows_left_are_counted() {
     let rows = Rows::mixed(40, 100);
     let lengths = rows.lengths();
