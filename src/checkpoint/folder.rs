@@ -27,7 +27,8 @@ impl Checkpoint {
     /// `CheckpointError` names the file that is missing, damaged or not supported.
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
         let (config, json) = FamilyConfig::read(&folder.join("config.json"))?;
-        let weights = Weights::open(folder, config.family())?;
+        let mut weights = Weights::open(folder, config.family())?;
+        weights.divide(&config.divisions());
         let tokenizer = folder.join(TOKENIZER);
         let vocabulary = Vocabulary::read(&tokenizer)?;
         vocabulary.check(config.vocabulary_size(), &tokenizer)?;

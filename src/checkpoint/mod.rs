@@ -17,11 +17,16 @@ mod head_source;
 mod ignorable;
 mod labels;
 mod mapped;
+mod own_head;
+mod parts;
 mod vocabulary;
 mod weights;
 
 pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, files};
-pub use config::{Activation, BertConfig, Family, FamilyConfig, Gemma2Config, LayerType};
+pub use config::{
+    Activation, BertConfig, DebertaV2Config, Family, FamilyConfig, Gemma2Config, Gemma3Config, Gemma3File,
+    LayerType, LlamaConfig, ModernBertConfig, ModernBertFile, RobertaConfig, RotaryConfig, RotaryScaling,
+};
 pub use element::Element;
 pub use error::CheckpointError;
 pub use folder::Checkpoint;

@@ -23,16 +23,17 @@ pub struct Weights {
     folder: PathBuf,
     family: Family,
     files: Vec<MappedFile>,
-    tensors: BTreeMap<String, Entry>,
+    pub(super) tensors: BTreeMap<String, Entry>,
     used: Mutex<BTreeSet<String>>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    file: usize,
-    element: Element,
-    shape: Vec<usize>,
-    offsets: (usize, usize),
+/// Where a weight lies in the files.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) file: usize,
+    pub(super) element: Element,
+    pub(super) shape: Vec<usize>,
+    pub(super) offsets: (usize, usize),
 }
 
 /// A weight as it lies in its file.
@@ -214,7 +215,7 @@ impl Weights {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, name: &str) -> Option<(&str, &Entry)> {
+    pub(super) fn find(&self, name: &str) -> Option<(&str, &Entry)> {
         let old = name
             .strip_suffix("LayerNorm.weight")
             .map(|start| format!("{start}LayerNorm.gamma"))

@@ -7,7 +7,7 @@ use super::folder::StagedFolder;
 use super::writer::{GraphForm, Writer, WrittenGraph};
 use crate::architectures::{States, hidden_states, needed_weights};
 use crate::checkpoint::{
-    Checkpoint, CheckpointError, Element, FORMAT_VERSION, FamilyConfig, FileMark, GraphKind, HeadChoice,
+    Checkpoint, CheckpointError, Element, FORMAT_VERSION, Family, FamilyConfig, FileMark, GraphKind, HeadChoice,
     HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head, write_head,
 };
 
@@ -98,7 +98,7 @@ fn write_graph(
     let config = &checkpoint.config;
     let form = GraphForm {
         is_decoder: config.family().is_decoder(),
-        segments: has_segments(config),
+        segments: config.has_segments(),
         element: options.element,
         storage: options.storage,
     };
@@ -106,10 +106,6 @@ fn write_graph(
     let mut writer = Writer::create(&checkpoint.weights, folder, form)?;
     let hidden = hidden_states(&mut writer, config, states)?;
     writer.finish(&hidden, config.width(), states)
-}
-
-fn has_segments(config: &FamilyConfig) -> bool {
-    matches!(config, FamilyConfig::Bert(_))
 }
 
 fn graph_kind(config: &FamilyConfig, pooling: Pooling) -> GraphKind {
@@ -130,7 +126,7 @@ fn card(checkpoint: &Checkpoint, head: &LoadedHead, options: &ImportOptions, gra
         width: config.width(),
         vocabulary_size: config.vocabulary_size(),
         max_positions: config.max_positions(),
-        token_types: has_segments(config),
+        token_types: config.has_segments(),
         head: Some(HeadForm::of(&head.head)),
         outputs: head.outputs.clone(),
         source: Source {
@@ -185,9 +181,10 @@ fn warnings(checkpoint: &Checkpoint, options: &ImportOptions) -> Vec<String> {
     if matches!(options.head, HeadChoice::Fresh { .. }) {
         warnings.push("the head is fresh: its predictions mean nothing until it is trained".to_owned());
     }
-    let is_gemma = matches!(checkpoint.config, FamilyConfig::Gemma2(_));
-    if is_gemma && options.element == Element::F16 {
-        warnings.push("hidden states of gemma2 outgrow f16 on long texts; bf16 or f32 hold them".to_owned());
+    let family = checkpoint.config.family();
+    if matches!(family, Family::Gemma2 | Family::Gemma3) && options.element == Element::F16 {
+        let name = family.name();
+        warnings.push(format!("hidden states of {name} outgrow f16 on long texts; bf16 or f32 hold them"));
     }
     if options.element == Element::Bf16 {
         warnings.push("ONNX Runtime computes bf16 graphs on CUDA only".to_owned());

@@ -7,6 +7,8 @@
 mod attention;
 mod builder;
 mod data;
+mod disentangled;
+mod encoder;
 mod error;
 mod folder;
 mod import;

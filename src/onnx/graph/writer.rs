@@ -1,11 +1,13 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::builder::{Builder, MICROSOFT, Value, dimension, types};
 use super::messages::Size;
 use super::stored::Store;
-use super::{GraphError, WeightStorage, attention};
-use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, States};
+use super::{GraphError, WeightStorage, attention, encoder};
+use crate::architectures::{
+    Attention, Embedding, Linear, Norm, NormKind, Operations, Parameter, States,
+};
 use crate::checkpoint::{Activation, Element, Weights};
 
 /// The names of inputs and outputs.
@@ -46,6 +48,8 @@ pub struct WrittenGraph {
 pub struct Writer<'a> {
     pub(super) builder: Builder,
     pub(super) store: Store<'a>,
+    /// Values that several layers use, by what they are.
+    pub(super) shared: BTreeMap<String, String>,
     is_decoder: bool,
 }
 
@@ -56,7 +60,8 @@ impl<'a> Writer<'a> {
     /// `GraphError` when the file cannot be made.
     pub fn create(weights: &'a Weights, folder: &Path, form: GraphForm) -> Result<Self, GraphError> {
         let store = Store::create(weights, folder, form.element, form.storage)?;
-        let mut writer = Self { builder: Builder::default(), store, is_decoder: form.is_decoder };
+        let (builder, shared) = (Builder::default(), BTreeMap::new());
+        let mut writer = Self { builder, store, shared, is_decoder: form.is_decoder };
         writer.declare_inputs(form.segments);
         Ok(writer)
     }
@@ -112,6 +117,21 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// The table of positions. The only row of a table of segments belongs to every token, and is added to it.
+    fn position_table(&mut self, positions: &Parameter, embedding: &Embedding) -> Result<String, GraphError> {
+        let Some(segment) = embedding.segments.as_ref().filter(|table| is_single(table)) else {
+            return self.store.weight(&mut self.builder, positions);
+        };
+        let name = format!("{}.with_segment", positions.name);
+        self.store.computed(&mut self.builder, (&name, &positions.shape), |store| {
+            let (mut rows, segment) = (store.values(positions)?, store.values(segment)?);
+            for row in rows.chunks_exact_mut(segment.len().max(1)) {
+                row.iter_mut().zip(&segment).for_each(|(value, added)| *value += added);
+            }
+            Ok(rows)
+        })
+    }
+
     /// w and, of a layer norm, b; 1 is added where the family stores the distance from it.
     fn norm_weights(&mut self, norm: &Norm) -> Result<[String; 2], GraphError> {
         let weight = norm.weight();
@@ -144,16 +164,19 @@ impl Operations for Writer<'_> {
             x = self.builder.node(("", "Mul"), &[&x, &scale], &[]);
         }
         if let Some(positions) = &embedding.positions {
-            let table = self.store.weight(&mut self.builder, positions)?;
+            let table = self.position_table(positions, embedding)?;
             let ends = [("start", Value::Int(1)), ("end", Value::Int(2))];
             let length = self.builder.node(("", "Shape"), &[names::IDS], &ends);
             let zero = self.builder.integers(&[0]);
             let rows = self.builder.node(("", "Slice"), &[&table, &zero, &length, &zero], &[]);
             x = self.builder.node(("", "Add"), &[&x, &rows], &[]);
         }
-        if let Some(segments) = &embedding.segments {
-            let table = self.store.weight(&mut self.builder, segments)?;
-            let rows = self.builder.node(("", "Gather"), &[&table, names::SEGMENTS], &[]);
+        let is_done = |table: &Parameter| is_single(table) && embedding.positions.is_some();
+        if let Some(segments) = embedding.segments.as_ref().filter(|table| !is_done(table)) {
+            let mut rows = self.store.weight(&mut self.builder, segments)?;
+            if !is_single(segments) {
+                rows = self.builder.node(("", "Gather"), &[&rows, names::SEGMENTS], &[]);
+            }
             x = self.builder.node(("", "Add"), &[&x, &rows], &[]);
         }
         Ok(x)
@@ -172,6 +195,9 @@ impl Operations for Writer<'_> {
         let [scale, bias] = self.norm_weights(norm)?;
         let attributes = [("axis", Value::Int(-1)), ("epsilon", Value::Float(norm.epsilon))];
         Ok(match norm.kind {
+            NormKind::LayerWithoutBias => {
+                self.builder.node(("", "LayerNormalization"), &[x, &scale], &attributes)
+            }
             NormKind::Layer => {
                 self.builder.node(("", "LayerNormalization"), &[x, &scale, &bias], &attributes)
             }
@@ -185,7 +211,7 @@ impl Operations for Writer<'_> {
         if self.is_decoder {
             attention::grouped(self, attention, x)
         } else {
-            attention::packed(self, attention, x)
+            encoder::attend(self, attention, x)
         }
     }
 
@@ -227,9 +253,9 @@ impl Operations for Writer<'_> {
             return self.norm(norm, &x);
         };
         let tokens = self.store.weight(&mut self.builder, &embedding.tokens)?;
-        let positions = self.store.weight(&mut self.builder, positions)?;
+        let positions = self.position_table(positions, embedding)?;
         let (mut input, mut segments) = ("", String::new());
-        if let Some(table) = &embedding.segments {
+        if let Some(table) = embedding.segments.as_ref().filter(|table| !is_single(table)) {
             segments = self.store.weight(&mut self.builder, table)?;
             input = names::SEGMENTS;
         }
@@ -291,6 +317,7 @@ impl Operations for Writer<'_> {
         let epsilon = [("epsilon", Value::Float(norm.epsilon))];
         let (operator, inputs) = match norm.kind {
             NormKind::Layer => ("SkipLayerNormalization", vec![x.as_str(), residual, &scale, &shift]),
+            NormKind::LayerWithoutBias => ("SkipLayerNormalization", vec![x.as_str(), residual, &scale]),
             NormKind::Root | NormKind::RootOfOffset => {
                 ("SkipSimplifiedLayerNormalization", vec![x.as_str(), residual, &scale])
             }
@@ -300,4 +327,9 @@ impl Operations for Writer<'_> {
             self.builder.node_with((MICROSOFT, operator), &inputs, &epsilon, wanted);
         Ok((sum, normalised))
     }
+}
+
+/// Whether a table has one row, which no input needs to choose.
+fn is_single(table: &Parameter) -> bool {
+    table.shape.first() == Some(&1)
 }
