@@ -4,7 +4,7 @@
 //! are moved by one place from row to row, which two reshapes do: nothing is gathered by an index for each pair.
 
 use super::GraphError;
-use super::builder::{Builder, Value, dimension};
+use super::builder::{Builder, MICROSOFT, Value, dimension};
 use super::writer::{Writer, names};
 use crate::architectures::{Attention, Disentangled, Linear, Operations};
 
@@ -52,13 +52,17 @@ fn by_distance(
     let builder = &mut writer.builder;
     let (heads, head_width) = (dimension(attention.heads), dimension(attention.head_width));
     let chosen = builder.node(("", "Gather"), &[&projected, &rows], &[]);
-    let split = builder.integers(&[0, heads, head_width]);
-    let chosen = builder.node(("", "Reshape"), &[&chosen, &split], &[]);
-    let chosen = builder.node(("", "Transpose"), &[&chosen], &[("perm", Value::Ints(vec![1, 2, 0]))]);
-    let split = builder.integers(&[0, 0, heads, head_width]);
-    let contents = builder.node(("", "Reshape"), &[contents, &split], &[]);
-    let contents = builder.node(("", "Transpose"), &[&contents], &[("perm", Value::Ints(vec![0, 2, 1, 3]))]);
-    let scores = builder.node(("", "MatMul"), &[&contents, &chosen], &[]);
+    // [1, heads, distances, head width] and [batch, heads, length, head width]. The order of axes is one that ONNX
+    // Runtime 1.31 does not fuse into the product: in f16 on the processor that fusion leaves a graph it crashes on.
+    let one_text = builder.integers(&[1, -1, heads, head_width]);
+    let texts = builder.integers(&[0, 0, heads, head_width]);
+    let heads_first = [("perm", Value::Ints(vec![0, 2, 1, 3]))];
+    let chosen = builder.node(("", "Reshape"), &[&chosen, &one_text], &[]);
+    let chosen = builder.node(("", "Transpose"), &[&chosen], &heads_first);
+    let contents = builder.node(("", "Reshape"), &[contents, &texts], &[]);
+    let contents = builder.node(("", "Transpose"), &[&contents], &heads_first);
+    let transposed = [("transB", Value::Int(1))];
+    let scores = builder.node((MICROSOFT, "FusedMatMul"), &[&contents, &chosen], &transposed);
     let lengths = Lengths::of(writer);
     Ok(lengths.shifted(&mut writer.builder, &scores))
 }
@@ -139,8 +143,8 @@ impl Lengths {
         Self { length, before, row, end, shape }
     }
 
-    /// From scores by distance, [batch, heads, own, 2 x length], to scores by place: row `own` begins
-    /// `length - 1 - own` distances later than the one above it, and rows that are one shorter do just that.
+    /// From scores by distance, [batch, heads, own, 2 x length], to scores by place: the place 0 is one column
+    /// further left in each row than in the one above it, and rows that are one number shorter do just that.
     fn shifted(&self, builder: &mut Builder, scores: &str) -> String {
         let flat = builder.integers(&[0, 0, -1]);
         let flat = builder.node(("", "Reshape"), &[scores, &flat], &[]);
