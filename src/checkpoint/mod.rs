@@ -6,6 +6,7 @@
 //! - each output has a meaning ([`OutputMeaning`]) that `id2label` or the caller states; none is guessed;
 //! - pickle files run code when they are opened, and are refused with the way to convert them.
 
+mod adapter;
 mod card;
 mod config;
 mod element;

@@ -36,14 +36,20 @@ impl Weights {
             self.tensors.remove(&stored);
             let prefix = stored.strip_suffix(&division.name).unwrap_or_default();
             let row_bytes = (entry.offsets.1 - entry.offsets.0) / rows;
+            let delta = self.deltas.remove(&stored);
             let mut start = entry.offsets.0 + division.skipped * row_bytes;
+            let mut row = division.skipped;
             for (name, rows) in &division.parts {
                 let end = start + rows * row_bytes;
                 let mut shape = entry.shape.clone();
                 shape[0] = *rows;
                 let part = Entry { shape, offsets: (start, end), ..entry };
-                self.tensors.insert(format!("{prefix}{name}"), part);
-                start = end;
+                let name = format!("{prefix}{name}");
+                if let Some(delta) = &delta {
+                    self.deltas.insert(name.clone(), delta.rows(row, *rows));
+                }
+                self.tensors.insert(name, part);
+                (start, row) = (end, row + rows);
             }
         }
     }

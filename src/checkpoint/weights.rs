@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use safetensors::Dtype;
 use serde::Deserialize;
 
+use super::adapter::Delta;
 use super::ignorable::is_ignorable;
 use super::mapped::MappedFile;
 use super::{CheckpointError, Element, Family};
@@ -24,6 +26,8 @@ pub struct Weights {
     family: Family,
     files: Vec<MappedFile>,
     pub(super) tensors: BTreeMap<String, Entry>,
+    /// What an adapter adds, by stored names.
+    pub(super) deltas: BTreeMap<String, Delta>,
     used: Mutex<BTreeSet<String>>,
 }
 
@@ -36,8 +40,8 @@ pub(super) struct Entry {
     pub(super) offsets: (usize, usize),
 }
 
-/// A weight as it lies in its file.
-#[derive(Clone, Copy, Debug)]
+/// A weight as it lies in its file, or as an adapter makes it.
+#[derive(Clone, Debug)]
 pub struct StoredTensor<'a> {
     /// Its name in the file.
     pub name: &'a str,
@@ -46,7 +50,9 @@ pub struct StoredTensor<'a> {
     /// Its shape, rows first.
     pub shape: &'a [usize],
     /// Its numbers, little-endian, rows first.
-    pub bytes: &'a [u8],
+    pub bytes: Cow<'a, [u8]>,
+    /// Whether an adapter changed it, so that its numbers are in no file.
+    pub merged: bool,
     /// The file.
     pub file: &'a Path,
     /// Where in the file the numbers begin, in bytes.
@@ -57,7 +63,7 @@ impl StoredTensor<'_> {
     /// The numbers as f32, exactly.
     #[must_use]
     pub fn values(&self) -> Vec<f32> {
-        self.element.decode(self.bytes)
+        self.element.decode(&self.bytes)
     }
 }
 
@@ -79,6 +85,7 @@ impl Weights {
             family,
             files: Vec::new(),
             tensors: BTreeMap::new(),
+            deltas: BTreeMap::new(),
             used: Mutex::default(),
         };
         for name in names {
@@ -92,14 +99,12 @@ impl Weights {
     fn add_file(&mut self, path: &Path) -> Result<(), CheckpointError> {
         let (file, metadata) = MappedFile::open(path)?;
         for (name, info) in metadata.tensors() {
-            let element = match info.dtype {
-                Dtype::F32 => Element::F32,
-                Dtype::F16 => Element::F16,
-                Dtype::BF16 => Element::Bf16,
+            let element = match element_of(info.dtype) {
+                Some(element) => element,
                 // Buffers of positions are integers; nothing reads them.
-                _ if is_ignorable(&name, self.family) => continue,
-                other => {
-                    let stored = format!("{other:?}");
+                None if is_ignorable(&name, self.family) => continue,
+                None => {
+                    let stored = format!("{:?}", info.dtype);
                     return Err(CheckpointError::NumberType { name, path: path.to_owned(), stored });
                 }
             };
@@ -181,8 +186,45 @@ impl Weights {
         self.used().insert(name.to_owned());
         let file = &self.files[entry.file];
         let (bytes, offset) = file.bytes(entry.offsets);
-        let (element, shape) = (entry.element, entry.shape.as_slice());
-        Ok(StoredTensor { name, element, shape, bytes, file: &file.path, offset })
+        let (mut element, mut bytes, shape) = (entry.element, Cow::Borrowed(bytes), entry.shape.as_slice());
+        let delta = self.deltas.get(name);
+        if let Some(delta) = delta {
+            let mut values = element.decode(&bytes);
+            delta.add_to(&mut values);
+            (element, bytes) = (Element::F32, Cow::Owned(Element::F32.encode(&values, name)?));
+        }
+        Ok(StoredTensor { name, element, shape, bytes, merged: delta.is_some(), file: &file.path, offset })
+    }
+
+    /// Takes what an adapter changes: weights to be added to, and others that replace the base's.
+    pub(super) fn change(
+        &mut self,
+        file: MappedFile,
+        deltas: BTreeMap<String, Delta>,
+        saved: Vec<(String, Entry)>,
+    ) {
+        self.files.push(file);
+        self.deltas = deltas;
+        for (name, entry) in saved {
+            let stored = self.find_whole(&name).map_or(name.clone(), |(stored, _)| stored.to_owned());
+            self.tensors.insert(stored, entry);
+        }
+    }
+
+    /// How many files there are.
+    pub(super) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The family whose names they have.
+    pub(super) fn family(&self) -> Family {
+        self.family
+    }
+
+    /// A weight by the name that it has in a whole model, or in the bare one.
+    pub(super) fn find_whole(&self, name: &str) -> Option<(&str, &Entry)> {
+        let exact = self.tensors.get_key_value(name).map(|(name, entry)| (name.as_str(), entry));
+        exact.or_else(|| self.find(name.strip_prefix(self.family.prefix()).unwrap_or(name)))
     }
 
     /// Counts the weights whose names begin so as used, because the caller wants to do without them.
@@ -230,6 +272,16 @@ impl Weights {
     fn missing(&self, problems: Vec<String>) -> CheckpointError {
         let family = self.family.name().to_owned();
         CheckpointError::Missing { folder: self.folder.clone(), family, problems }
+    }
+}
+
+/// The number type that is read; the others are not.
+pub(super) fn element_of(stored: Dtype) -> Option<Element> {
+    match stored {
+        Dtype::F32 => Some(Element::F32),
+        Dtype::F16 => Some(Element::F16),
+        Dtype::BF16 => Some(Element::Bf16),
+        _ => None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! Imported graphs and the candle reference against transformers; `checkpoints.py` and `families.py` made the
-//! checkpoints and printed the numbers. `checkpoints_check.py` runs `onnx.checker` over the same graphs.
+//! Imported graphs and the candle reference against transformers; `checkpoints.py`, `families.py` and
+//! `adapters.py` made the checkpoints and printed the numbers. `checkpoints_check.py` runs `onnx.checker` over the same graphs.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -31,6 +31,9 @@ struct Golden {
 #[derive(Deserialize)]
 struct Case {
     checkpoint: String,
+    /// The adapter that is put on it.
+    #[serde(default)]
+    adapter: Option<String>,
     kind: Kind,
     input_ids: Vec<Vec<u32>>,
     token_type_ids: Vec<Vec<u32>>,
@@ -51,11 +54,16 @@ fn golden() -> Golden {
     let read = |text: &str| -> Golden { serde_json::from_str(text).unwrap() };
     let mut golden = read(include_str!("checkpoints.json"));
     golden.cases.extend(read(include_str!("families.json")).cases);
+    golden.cases.extend(read(include_str!("adapters.json")).cases);
     golden
 }
 
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(file!()).parent().unwrap().join("../fixtures/checkpoints").join(name)
+}
+
+pub(crate) fn adapter_fixture(name: &str) -> PathBuf {
+    Path::new(file!()).parent().unwrap().join("../fixtures/adapters").join(name)
 }
 
 impl Case {
@@ -82,9 +90,20 @@ impl Case {
         if pad_left { self.left.as_deref() } else { Some(&self.right) }
     }
 
+    fn open(&self) -> Checkpoint {
+        let base = fixture(&self.checkpoint);
+        match &self.adapter {
+            Some(adapter) => Checkpoint::open_adapter(&adapter_fixture(adapter), &base).unwrap(),
+            None => Checkpoint::open(&base).unwrap(),
+        }
+    }
+
     fn is_decoder(&self) -> bool {
-        let checkpoint = Checkpoint::open(&fixture(&self.checkpoint)).unwrap();
-        checkpoint.config.family().is_decoder()
+        self.open().config.family().is_decoder()
+    }
+
+    fn name(&self) -> &str {
+        self.adapter.as_deref().unwrap_or(&self.checkpoint)
     }
 
     /// The logits of every row, from states [rows, length, width] of a padded batch.
@@ -159,7 +178,14 @@ pub(crate) fn decoder_states(session: &mut Session, batch: &PaddedBatch) -> Vec<
 fn imported(case: &Case, options: ImportOptions) -> (TempDir, ImportReport, LoadedHead) {
     let root = tempfile::tempdir().unwrap();
     let target = root.path().join("model");
-    let report = import(&fixture(&case.checkpoint), &target, &options).unwrap();
+    let base = fixture(&case.checkpoint);
+    let report = match &case.adapter {
+        Some(adapter) => {
+            let options = ImportOptions { base: Some(base), ..options };
+            import(&adapter_fixture(adapter), &target, &options).unwrap()
+        }
+        None => import(&base, &target, &options).unwrap(),
+    };
     let card = ModelCard::read(&target).unwrap();
     assert_eq!(card, report.card);
     card.verify(&target).unwrap();
@@ -192,15 +218,15 @@ fn the_graphs_give_the_logits_of_transformers() {
         for storage in [WeightStorage::Packed, WeightStorage::Linked] {
             let right = graph_logits(&case, options(&case, storage), false);
             let worst = largest_difference(&right, &case.right);
-            println!("{} {storage:?}, padded right: {worst:.1e}", case.checkpoint);
-            assert!(worst < GRAPH_TOLERANCE, "{}: {worst:e}", case.checkpoint);
+            println!("{} {storage:?}, padded right: {worst:.1e}", case.name());
+            assert!(worst < GRAPH_TOLERANCE, "{}: {worst:e}", case.name());
             let Some(expected) = case.expected(true) else { continue };
             // A decoder's graph pads on the right only; transformers, padded on the left, must agree with it.
             let left =
                 if case.is_decoder() { right } else { graph_logits(&case, options(&case, storage), true) };
             let worst = largest_difference(&left, expected);
-            println!("{} {storage:?}, transformers padded left: {worst:.1e}", case.checkpoint);
-            assert!(worst < GRAPH_TOLERANCE, "{}: {worst:e}", case.checkpoint);
+            println!("{} {storage:?}, transformers padded left: {worst:.1e}", case.name());
+            assert!(worst < GRAPH_TOLERANCE, "{}: {worst:e}", case.name());
         }
     }
 }
@@ -209,7 +235,7 @@ fn the_graphs_give_the_logits_of_transformers() {
 fn the_reference_gives_the_logits_of_transformers_on_either_side() {
     let golden = golden();
     for case in &golden.cases {
-        let checkpoint = Checkpoint::open(&fixture(&case.checkpoint)).unwrap();
+        let checkpoint = case.open();
         let head = load_head(&checkpoint, &case.choice(&golden.verdict_tokens), None).unwrap();
         let model = Model::load(&checkpoint.config, &checkpoint.weights).unwrap();
         for pad_left in [false, true] {
@@ -218,8 +244,8 @@ fn the_reference_gives_the_logits_of_transformers_on_either_side() {
             let states = model.hidden_states(&batch, States::All).unwrap();
             let found = case.logits(&head, &states, &batch);
             let worst = largest_difference(&found, expected);
-            println!("{}, padded left {pad_left}: {worst:.1e}", case.checkpoint);
-            assert!(worst < REFERENCE_TOLERANCE, "{}: {worst:e}", case.checkpoint);
+            println!("{}, padded left {pad_left}: {worst:.1e}", case.name());
+            assert!(worst < REFERENCE_TOLERANCE, "{}: {worst:e}", case.name());
         }
     }
 }
@@ -268,8 +294,8 @@ fn a_graph_in_half_precision_is_near_and_another_file() {
         let half = ImportOptions { element: Element::F16, ..options(&case, WeightStorage::Packed) };
         let found = graph_logits(&case, half, false);
         let worst = largest_difference(&found, &case.right);
-        println!("{} f16: {worst:.1e}", case.checkpoint);
-        assert!(worst < 0.05, "{}: {worst:e}", case.checkpoint);
+        println!("{} f16: {worst:.1e}", case.name());
+        assert!(worst < 0.05, "{}: {worst:e}", case.name());
     }
 }
 

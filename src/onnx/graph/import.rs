@@ -33,11 +33,13 @@ pub struct ImportOptions {
     pub outputs: Option<Vec<OutputMeaning>>,
     /// Where the weights go.
     pub storage: WeightStorage,
+    /// The model that a PEFT adapter was trained on, where what is imported is one.
+    pub base: Option<PathBuf>,
 }
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self { element: Element::F32, head: HeadChoice::Own, outputs: None, storage: WeightStorage::Packed }
+        Self { element: Element::F32, head: HeadChoice::Own, outputs: None, storage: WeightStorage::Packed, base: None }
     }
 }
 
@@ -64,7 +66,10 @@ pub fn import(
     options: &ImportOptions,
 ) -> Result<ImportReport, GraphError> {
     let folder = StagedFolder::create(target)?;
-    let checkpoint = Checkpoint::open(checkpoint_folder)?;
+    let checkpoint = match &options.base {
+        Some(base) => Checkpoint::open_adapter(checkpoint_folder, base)?,
+        None => Checkpoint::open(checkpoint_folder)?,
+    };
     let needed: Vec<(String, Vec<usize>)> = needed_weights(&checkpoint.config)
         .into_iter()
         .map(|parameter| (parameter.name, parameter.shape))
@@ -78,7 +83,7 @@ pub fn import(
     link(&graph.in_place, folder.path())?;
     crate::files::write(&folder.path().join(files::GRAPH), &graph.bytes)?;
     write_head(&head.head, &folder.path().join(files::HEAD))?;
-    copy_tokenizer(&checkpoint.folder, folder.path())?;
+    copy_tokenizer(&checkpoint.tokenizer_folder, folder.path())?;
 
     let mut card = card(&checkpoint, &head, options, kind);
     card.source.left_out = left_out;
