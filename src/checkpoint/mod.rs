@@ -20,6 +20,7 @@ mod labels;
 mod mapped;
 mod own_head;
 mod parts;
+mod shards;
 mod vocabulary;
 mod weights;
 

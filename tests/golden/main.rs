@@ -12,6 +12,7 @@
     reason = "test code: what cannot be made must fail the test, and brevity reads better than speed"
 )]
 
+mod adapters;
 mod calibrators;
 mod checkpoints;
 mod checkpoints_faults;

@@ -62,6 +62,17 @@ pub enum LayerType {
     FullAttention,
 }
 
+/// Files of a Gemma may state the activation under two names; `hidden_activation` is the one that counts.
+pub(super) fn with_one_activation(config: &Value) -> Value {
+    let mut config = config.clone();
+    if config.get("hidden_activation").is_some_and(|stated| !stated.is_null()) {
+        config.as_object_mut().map(|keys| keys.remove("hidden_act"));
+    } else {
+        config.as_object_mut().map(|keys| keys.remove("hidden_activation"));
+    }
+    config
+}
+
 fn usual_rotary() -> RotaryConfig {
     RotaryConfig { base: OF_ALL_LAYERS.usual_base, scaling: RotaryScaling::None }
 }
@@ -69,7 +80,7 @@ fn usual_rotary() -> RotaryConfig {
 impl Gemma2Config {
     pub(super) fn read(path: &Path, value: &Value) -> Result<Self, CheckpointError> {
         let rotary = rotary::read(path, value, &OF_ALL_LAYERS)?;
-        Ok(Self { rotary, ..parse(path, value)? })
+        Ok(Self { rotary, ..parse(path, &with_one_activation(value))? })
     }
 
     /// How far back layer `index` sees, in tokens with the asking one; `None` is everything.

@@ -3,6 +3,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::gemma2::with_one_activation;
 use super::rotary::{self, RotaryConfig, RotaryKeys};
 use super::switches::{Plain, Switch};
 use super::{Activation, LayerType, parse, refused};
@@ -57,7 +58,7 @@ pub struct Gemma3File {
     pub hidden_activation: Activation,
     #[serde(default)]
     layer_types: Option<Vec<LayerType>>,
-    #[serde(default, alias = "_sliding_window_pattern")]
+    #[serde(default)]
     sliding_window_pattern: Option<usize>,
 }
 
@@ -76,7 +77,7 @@ const LOCAL: RotaryKeys = RotaryKeys {
 
 impl Gemma3Config {
     pub(super) fn read(path: &Path, value: &Value) -> Result<Self, CheckpointError> {
-        let file: Gemma3File = parse(path, value)?;
+        let file: Gemma3File = parse(path, &with_one_activation(value))?;
         // One layer in so many sees everything; without either key one in six.
         let every = file.sliding_window_pattern.unwrap_or(6).max(1);
         let slides: Vec<bool> = match &file.layer_types {

@@ -9,6 +9,8 @@ mod modernbert;
 mod roberta;
 mod rotary;
 mod switches;
+#[cfg(test)]
+mod tests;
 
 pub use activation::Activation;
 pub use bert::BertConfig;
@@ -219,43 +221,4 @@ fn parse<T: DeserializeOwned>(path: &Path, value: &Value) -> Result<T, Checkpoin
 
 fn refused(path: &Path, key: &str, value: &str, way_out: String) -> CheckpointError {
     CheckpointError::Config { path: path.to_owned(), key: key.to_owned(), value: value.to_owned(), way_out }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<FamilyConfig, CheckpointError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.json");
-        fs::write(&path, text).unwrap();
-        FamilyConfig::read(&path).map(|(config, _)| config)
-    }
-
-    const BERT: &str = r#""model_type":"bert","vocab_size":48,"hidden_size":16,"num_hidden_layers":2,
-        "num_attention_heads":2,"intermediate_size":32,"max_position_embeddings":32,"hidden_act":"gelu""#;
-
-    #[test]
-    fn an_unknown_family_is_refused_and_the_known_ones_are_named() {
-        let message = read(r#"{"model_type":"mamba"}"#).unwrap_err().to_string();
-        assert!(message.contains("`mamba`") && message.contains("bert, roberta"), "{message}");
-    }
-
-    #[test]
-    fn switches_that_would_change_the_graph_are_refused() {
-        assert!(read(&format!("{{{BERT}}}")).is_ok());
-        assert!(read(&format!(r#"{{{BERT},"position_embedding_type":"absolute"}}"#)).is_ok());
-        let relative = format!(r#"{{{BERT},"position_embedding_type":"relative_key"}}"#);
-        assert!(read(&relative).unwrap_err().to_string().contains("position_embedding_type"));
-        assert!(read(&format!(r#"{{{BERT},"is_decoder":true}}"#)).is_err());
-    }
-
-    #[test]
-    fn missing_numbers_unknown_functions_and_odd_head_counts_are_errors() {
-        assert!(read(r#"{"model_type":"bert","vocab_size":3}"#).is_err());
-        let relu = format!("{{{}}}", BERT.replace("\"gelu\"", "\"relu6\""));
-        assert!(read(&relu).unwrap_err().to_string().contains("relu6"));
-        let heads = format!("{{{}}}", BERT.replace("heads\":2", "heads\":3"));
-        assert!(read(&heads).unwrap_err().to_string().contains("num_attention_heads"));
-    }
 }

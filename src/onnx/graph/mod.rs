@@ -8,6 +8,7 @@ mod attention;
 mod builder;
 mod data;
 mod disentangled;
+mod embedding;
 mod encoder;
 mod error;
 mod folder;

@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 use super::builder::{Builder, MICROSOFT, Value, dimension, types};
 use super::messages::Size;
 use super::stored::Store;
-use super::{GraphError, WeightStorage, attention, encoder};
-use crate::architectures::{
-    Attention, Embedding, Linear, Norm, NormKind, Operations, Parameter, States,
-};
+use super::{GraphError, WeightStorage, attention, embedding, encoder};
+use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, States};
 use crate::checkpoint::{Activation, Element, Weights};
 
 /// The names of inputs and outputs.
@@ -117,23 +115,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The table of positions. The only row of a table of segments belongs to every token, and is added to it.
-    fn position_table(&mut self, positions: &Parameter, embedding: &Embedding) -> Result<String, GraphError> {
-        let Some(segment) = embedding.segments.as_ref().filter(|table| is_single(table)) else {
-            return self.store.weight(&mut self.builder, positions);
-        };
-        let name = format!("{}.with_segment", positions.name);
-        self.store.computed(&mut self.builder, (&name, &positions.shape), |store| {
-            let (mut rows, segment) = (store.values(positions)?, store.values(segment)?);
-            for row in rows.chunks_exact_mut(segment.len().max(1)) {
-                row.iter_mut().zip(&segment).for_each(|(value, added)| *value += added);
-            }
-            Ok(rows)
-        })
-    }
-
     /// w and, of a layer norm, b; 1 is added where the family stores the distance from it.
-    fn norm_weights(&mut self, norm: &Norm) -> Result<[String; 2], GraphError> {
+    pub(super) fn norm_weights(&mut self, norm: &Norm) -> Result<[String; 2], GraphError> {
         let weight = norm.weight();
         let scale = if norm.kind == NormKind::RootOfOffset {
             self.store.computed(&mut self.builder, (&weight.name, &weight.shape), |store| {
@@ -155,31 +138,7 @@ impl Operations for Writer<'_> {
     type Error = GraphError;
 
     fn embed(&mut self, embedding: &Embedding) -> Result<String, GraphError> {
-        let table = self.store.weight(&mut self.builder, &embedding.tokens)?;
-        let mut x = self.builder.node(("", "Gather"), &[&table, names::IDS], &[]);
-        if embedding.scale != 1.0 {
-            let element = self.store.element();
-            let bytes = element.encode(&[embedding.scale], "the scale of the embedding")?;
-            let scale = self.builder.scalar(element, embedding.scale, bytes);
-            x = self.builder.node(("", "Mul"), &[&x, &scale], &[]);
-        }
-        if let Some(positions) = &embedding.positions {
-            let table = self.position_table(positions, embedding)?;
-            let ends = [("start", Value::Int(1)), ("end", Value::Int(2))];
-            let length = self.builder.node(("", "Shape"), &[names::IDS], &ends);
-            let zero = self.builder.integers(&[0]);
-            let rows = self.builder.node(("", "Slice"), &[&table, &zero, &length, &zero], &[]);
-            x = self.builder.node(("", "Add"), &[&x, &rows], &[]);
-        }
-        let is_done = |table: &Parameter| is_single(table) && embedding.positions.is_some();
-        if let Some(segments) = embedding.segments.as_ref().filter(|table| !is_done(table)) {
-            let mut rows = self.store.weight(&mut self.builder, segments)?;
-            if !is_single(segments) {
-                rows = self.builder.node(("", "Gather"), &[&rows, names::SEGMENTS], &[]);
-            }
-            x = self.builder.node(("", "Add"), &[&x, &rows], &[]);
-        }
-        Ok(x)
+        embedding::embed(self, embedding)
     }
 
     fn linear(&mut self, linear: &Linear, x: &String) -> Result<String, GraphError> {
@@ -246,26 +205,7 @@ impl Operations for Writer<'_> {
     }
 
     fn embed_norm(&mut self, embedding: &Embedding, norm: &Norm) -> Result<String, GraphError> {
-        let positions = embedding.positions.as_ref();
-        let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind)
-        else {
-            let x = self.embed(embedding)?;
-            return self.norm(norm, &x);
-        };
-        let tokens = self.store.weight(&mut self.builder, &embedding.tokens)?;
-        let positions = self.position_table(positions, embedding)?;
-        let (mut input, mut segments) = ("", String::new());
-        if let Some(table) = embedding.segments.as_ref().filter(|table| !is_single(table)) {
-            segments = self.store.weight(&mut self.builder, table)?;
-            input = names::SEGMENTS;
-        }
-        let [scale, bias] = self.norm_weights(norm)?;
-        let inputs = [names::IDS, input, &tokens, &positions, &segments, &scale, &bias];
-        let epsilon = [("epsilon", Value::Float(norm.epsilon))];
-        let operator = (MICROSOFT, "EmbedLayerNormalization");
-        // The second output, lengths from a mask, is not optional and not used.
-        let [x, _] = self.builder.node_with(operator, &inputs, &epsilon, [true, true]);
-        Ok(x)
+        embedding::embed_norm(self, embedding, norm)
     }
 
     fn linear_activate(
@@ -327,9 +267,4 @@ impl Operations for Writer<'_> {
             self.builder.node_with((MICROSOFT, operator), &inputs, &epsilon, wanted);
         Ok((sum, normalised))
     }
-}
-
-/// Whether a table has one row, which no input needs to choose.
-fn is_single(table: &Parameter) -> bool {
-    table.shape.first() == Some(&1)
 }
