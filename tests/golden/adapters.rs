@@ -1,4 +1,4 @@
-//! Adapters that do not fit their base, and what is said of them. Their numbers are compared in `checkpoints`.
+//! Adapters that do not fit their base, and what is said of them. Their numbers are compared in `checkpoints.rs`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tiebreak::onnx::graph::{ImportOptions, import};
 
-use super::checkpoints::{adapter_fixture, fixture};
+use super::checkpoints_cases::{adapter_fixture, fixture};
 
 const A: &str = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight";
 

@@ -10,7 +10,7 @@ use tiebreak::checkpoint::OutputMeaning::{A, B, BothBad, Tie};
 use tiebreak::checkpoint::{HeadChoice, OutputMeaning, Pooling};
 use tiebreak::onnx::graph::{ImportOptions, ImportReport, import};
 
-use super::checkpoints::fixture;
+use super::checkpoints_cases::fixture;
 
 struct Copy {
     root: TempDir,

@@ -12,7 +12,7 @@ use tiebreak::checkpoint::{Activation, Element, Family, RotaryScaling, Weights};
 use tiebreak::compute::{Interpreter, PaddedBatch};
 use tiebreak::onnx::graph::{GraphForm, WeightStorage, Writer};
 
-use super::checkpoints::{decoder_states, encoder_states, session};
+use super::checkpoints_cases::{decoder_states, encoder_states, session};
 
 const WIDTH: usize = 32;
 const HEADS: usize = 2;

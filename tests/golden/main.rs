@@ -15,6 +15,7 @@
 mod adapters;
 mod calibrators;
 mod checkpoints;
+mod checkpoints_cases;
 mod checkpoints_faults;
 mod checkpoints_layers;
 mod checkpoints_minilm;
