@@ -38,7 +38,10 @@ impl Disentangled {
 
     /// Near distances have a bucket each; beyond, the buckets widen with the logarithm. In f32 and in the order of
     /// the programs that the models were trained with, because a ceiling is taken.
-    #[expect(clippy::cast_possible_truncation, reason = "buckets are few, and the models were trained on f32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "buckets are few, and the models were trained on f32"
+    )]
     fn bucket(&self, distance: i64) -> i64 {
         let middle = i64::try_from(self.span() / 2).unwrap_or(i64::MAX);
         let far = distance.abs();

@@ -39,8 +39,7 @@ pub(super) fn gemma<O: Operations>(
     states: States,
 ) -> Result<O::Tensor, O::Error> {
     let scale = (shape.width as f32).sqrt();
-    let mut residual =
-        operations.embed(&Embedding { tokens, positions: None, segments: None, scale })?;
+    let mut residual = operations.embed(&Embedding { tokens, positions: None, segments: None, scale })?;
     let mut x = operations.norm(&norm(shape, "layers.0.input_layernorm"), &residual)?;
     for (index, attention) in attentions.iter().enumerate() {
         let [inner, sum] = layer(operations, shape, (index, attention), [&residual, &x])?;

@@ -50,8 +50,12 @@ fn layer<O: Operations>(
     let before_inside = norm(config, &at("post_attention_layernorm"));
     let (sum, middle) = operations.add_norm(&output, residual, &before_inside)?;
 
-    let part = |name: &str, [inputs, outputs]: [usize; 2], slot| {
-        Linear { name: at(name), inputs, outputs, has_bias: config.inside_bias, slot }
+    let part = |name: &str, [inputs, outputs]: [usize; 2], slot| Linear {
+        name: at(name),
+        inputs,
+        outputs,
+        has_bias: config.inside_bias,
+        slot,
     };
     let gate = part("mlp.gate_proj", [width, inside], AdapterSlot::Gate);
     let up = part("mlp.up_proj", [width, inside], AdapterSlot::Up);

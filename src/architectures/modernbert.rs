@@ -71,11 +71,7 @@ fn attention(config: &ModernBertConfig, index: usize) -> Attention {
     }
 }
 
-fn linear(
-    name: String,
-    [inputs, outputs]: [usize; 2],
-    (has_bias, slot): (bool, AdapterSlot),
-) -> Linear {
+fn linear(name: String, [inputs, outputs]: [usize; 2], (has_bias, slot): (bool, AdapterSlot)) -> Linear {
     Linear { name, inputs, outputs, has_bias, slot }
 }
 

@@ -195,12 +195,8 @@ mod tests {
 
     #[test]
     fn a_layer_may_be_followed_by_gelu_and_standardised() {
-        let dense = |activation| Dense {
-            inputs: 1,
-            weight: vec![1.0, -1.0, 0.5],
-            bias: vec![0.0; 3],
-            activation,
-        };
+        let dense =
+            |activation| Dense { inputs: 1, weight: vec![1.0, -1.0, 0.5], bias: vec![0.0; 3], activation };
         let found = dense(HeadActivation::Gelu).apply(&[1.0]);
         // torch 2.15.0: F.gelu(torch.tensor([1, -1, .5], dtype=torch.float64))
         let expected = [0.841_344_746_068_542_9, -0.158_655_253_931_457_07, 0.345_731_230_637_006_54];

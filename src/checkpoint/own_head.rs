@@ -80,7 +80,8 @@ fn dense(
 fn absorb_norm(checkpoint: &Checkpoint, layer: &mut Dense, norm_bias: bool) -> Result<(), CheckpointError> {
     let width = layer.inputs;
     let scale = checkpoint.weights.get("head.norm.weight", &[width])?.values();
-    let shift = if norm_bias { Some(checkpoint.weights.get("head.norm.bias", &[width])?.values()) } else { None };
+    let shift =
+        if norm_bias { Some(checkpoint.weights.get("head.norm.bias", &[width])?.values()) } else { None };
     for (row, bias) in layer.weight.chunks_exact_mut(width.max(1)).zip(&mut layer.bias) {
         if let Some(shift) = &shift {
             let added: f64 = row.iter().zip(shift).map(|(&w, &b)| f64::from(w) * f64::from(b)).sum();

@@ -26,8 +26,7 @@ fn the_graphs_give_the_logits_of_transformers() {
             assert!(worst < GRAPH_TOLERANCE, "{}: {worst:e}", case.name());
             let Some(expected) = case.expected(true) else { continue };
             // A decoder's graph pads on the right only; transformers, padded on the left, must agree with it.
-            let left =
-                if case.is_decoder() { right } else { loaded.logits(&case, &case.batch(true)) };
+            let left = if case.is_decoder() { right } else { loaded.logits(&case, &case.batch(true)) };
             let worst = largest_difference(&left, expected);
             println!("{} {storage:?}, transformers padded left: {worst:.1e}", case.name());
             assert!(worst < GRAPH_TOLERANCE, "{}: {worst:e}", case.name());

@@ -8,9 +8,7 @@ use ort::session::Session;
 use ort::value::{Shape, TensorRef};
 use serde::Deserialize;
 use tempfile::TempDir;
-use tiebreak::checkpoint::{
-    Checkpoint, GraphKind, HeadChoice, LoadedHead, ModelCard, Pooling,
-};
+use tiebreak::checkpoint::{Checkpoint, GraphKind, HeadChoice, LoadedHead, ModelCard, Pooling};
 use tiebreak::compute::PaddedBatch;
 use tiebreak::onnx::find_library;
 use tiebreak::onnx::graph::{ImportOptions, ImportReport, WeightStorage, import};

@@ -146,7 +146,8 @@ fn a_decoder_may_normalise_its_heads_and_do_without_rotary_positions() {
     let worst = largest_difference(&attention, true);
     println!("without rotary positions: {worst:.1e}");
     assert!(worst < 1e-5, "{worst:e}");
-    attention.rotary = Some(Rotary { base: 500.0, width: WIDTH / HEADS, max_positions: 20, scaling: RotaryScaling::None });
+    attention.rotary =
+        Some(Rotary { base: 500.0, width: WIDTH / HEADS, max_positions: 20, scaling: RotaryScaling::None });
     let head_norm = norm("heads", WIDTH / HEADS, NormKind::Root);
     attention.head_norms = Some(Box::new([head_norm.clone(), head_norm]));
     let worst = largest_difference(&attention, true);

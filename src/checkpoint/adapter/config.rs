@@ -98,7 +98,8 @@ impl AdapterConfig {
         }
         for pattern in config.patterns() {
             if pattern.trim_start_matches('^').contains(|c: char| "^$*+?()[]{}|\\".contains(c)) {
-                let message = format!("the pattern `{pattern}` of {CONFIG} is a regular expression; names are read");
+                let message =
+                    format!("the pattern `{pattern}` of {CONFIG} is a regular expression; names are read");
                 return Err(mismatch(folder, message));
             }
         }

@@ -56,7 +56,8 @@ pub(super) fn attach(weights: &mut Weights, folder: &Path) -> Result<(), Checkpo
         } else if let Some(module) = bare.strip_suffix(".lora_B.weight") {
             pairs.entry(module.to_owned()).or_default().b = Some(entry);
         } else if bare.contains("lora_") || !config.is_saved(bare) {
-            let message = format!("`{name}` is neither a LoRA matrix of a linear map nor of `modules_to_save`");
+            let message =
+                format!("`{name}` is neither a LoRA matrix of a linear map nor of `modules_to_save`");
             return Err(mismatch(folder, message));
         } else {
             saved.push((bare.to_owned(), entry));

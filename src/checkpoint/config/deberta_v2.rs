@@ -47,7 +47,8 @@ pub struct DebertaV2Config {
 }
 
 /// Switches that would change the graph.
-pub(super) const SWITCHES: &[Switch] = &[("is_decoder", &[Plain::False]), ("pooler_hidden_act", &[Plain::Text("gelu")])];
+pub(super) const SWITCHES: &[Switch] =
+    &[("is_decoder", &[Plain::False]), ("pooler_hidden_act", &[Plain::Text("gelu")])];
 
 impl DebertaV2Config {
     pub(super) fn read(path: &Path, value: &Value) -> Result<Self, CheckpointError> {
@@ -60,7 +61,10 @@ impl DebertaV2Config {
             return refuse("relative_attention", "only `true` is supported");
         }
         if value.get("conv_kernel_size").and_then(Value::as_i64).unwrap_or(0) > 0 {
-            return refuse("conv_kernel_size", "no graph is written for the convolution behind the first layer");
+            return refuse(
+                "conv_kernel_size",
+                "no graph is written for the convolution behind the first layer",
+            );
         }
         for key in ["embedding_size", "pooler_hidden_size"] {
             let stated = value.get(key).filter(|stated| !stated.is_null());

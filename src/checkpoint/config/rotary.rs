@@ -135,8 +135,7 @@ mod tests {
     #[test]
     fn older_and_newer_files_say_the_same() {
         let older = json!({"rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 2.0}});
-        let newer =
-            json!({"rope_parameters": {"rope_theta": 5e5, "rope_type": "linear", "factor": 2.0}});
+        let newer = json!({"rope_parameters": {"rope_theta": 5e5, "rope_type": "linear", "factor": 2.0}});
         let expected = RotaryConfig { base: 5e5, scaling: RotaryScaling::Linear { factor: 2.0 } };
         assert_eq!(of(&older), Ok(expected));
         assert_eq!(of(&newer), Ok(expected));

@@ -45,8 +45,7 @@ fn small(model_type: &str, more: &str) -> Result<FamilyConfig, String> {
     read(&text).map_err(|error| error.to_string())
 }
 
-const WINDOWS: &str =
-    r#","sliding_window":8,"attn_logit_softcapping":null,"final_logit_softcapping":null"#;
+const WINDOWS: &str = r#","sliding_window":8,"attn_logit_softcapping":null,"final_logit_softcapping":null"#;
 
 #[test]
 fn what_no_graph_expresses_is_named_whatever_the_family() {

@@ -21,7 +21,11 @@ pub(super) fn bias(
     }
     if let Some(linear) = &parts.query {
         let asked = by_distance(writer, attention, (parts, linear), (key, Side::Asked))?;
-        terms.push(writer.builder.node(("", "Transpose"), &[&asked], &[("perm", Value::Ints(vec![0, 1, 3, 2]))]));
+        terms.push(writer.builder.node(
+            ("", "Transpose"),
+            &[&asked],
+            &[("perm", Value::Ints(vec![0, 1, 3, 2]))],
+        ));
     }
     let Some(sum) = terms.into_iter().reduce(|a, b| writer.builder.node(("", "Add"), &[&a, &b], &[])) else {
         return Ok(None);

@@ -33,10 +33,13 @@ pub(super) fn embed(writer: &mut Writer, embedding: &Embedding) -> Result<String
 }
 
 /// The same, normalised, in one node where ONNX Runtime has it.
-pub(super) fn embed_norm(writer: &mut Writer, embedding: &Embedding, norm: &Norm) -> Result<String, GraphError> {
+pub(super) fn embed_norm(
+    writer: &mut Writer,
+    embedding: &Embedding,
+    norm: &Norm,
+) -> Result<String, GraphError> {
     let positions = embedding.positions.as_ref();
-    let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind)
-    else {
+    let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind) else {
         let x = embed(writer, embedding)?;
         return writer.norm(norm, &x);
     };
@@ -57,7 +60,11 @@ pub(super) fn embed_norm(writer: &mut Writer, embedding: &Embedding, norm: &Norm
 }
 
 /// The table of positions. The only row of a table of segments belongs to every token, and is added to it.
-fn position_table(writer: &mut Writer, positions: &Parameter, embedding: &Embedding) -> Result<String, GraphError> {
+fn position_table(
+    writer: &mut Writer,
+    positions: &Parameter,
+    embedding: &Embedding,
+) -> Result<String, GraphError> {
     let Some(segment) = embedding.segments.as_ref().filter(|table| is_single(table)) else {
         return writer.store.weight(&mut writer.builder, positions);
     };

@@ -23,7 +23,9 @@ pub(super) fn attend(writer: &mut Writer, attention: &Attention, x: &str) -> Res
         Mask::Causal if !apart => packed(writer, attention, (x, 1)),
         Mask::Padding => multi_head(writer, attention, (x, None)),
         Mask::Surroundings { reach } => multi_head(writer, attention, (x, Some(reach))),
-        Mask::Causal => refused("rotary positions, normalised heads or disentangled scores in a causal encoder"),
+        Mask::Causal => {
+            refused("rotary positions, normalised heads or disentangled scores in a causal encoder")
+        }
         Mask::SlidingCausal { .. } => refused("a sliding window without grouped heads"),
     }
 }
@@ -68,10 +70,8 @@ fn multi_head(
     let bias = biases.into_iter().reduce(|sum, bias| writer.builder.node(("", "Add"), &[&sum, &bias], &[]));
     let mut inputs = vec![&query, &key, &value, "", names::MASK];
     inputs.extend(bias.as_deref());
-    let attributes = [
-        ("num_heads", Value::Int(dimension(attention.heads))),
-        ("scale", Value::Float(attention.scale)),
-    ];
+    let attributes =
+        [("num_heads", Value::Int(dimension(attention.heads))), ("scale", Value::Float(attention.scale))];
     Ok(writer.builder.node((MICROSOFT, "MultiHeadAttention"), &inputs, &attributes))
 }
 
@@ -83,8 +83,7 @@ fn rotated(writer: &mut Writer, attention: &Attention, x: String) -> Result<Stri
     let [cosines, sines] = rotary_tables(writer, attention)?;
     let first = writer.builder.integers(&[0]);
     let inputs = [x.as_str(), &first, &cosines, &sines];
-    let attributes =
-        [("interleaved", Value::Int(0)), ("num_heads", Value::Int(dimension(attention.heads)))];
+    let attributes = [("interleaved", Value::Int(0)), ("num_heads", Value::Int(dimension(attention.heads)))];
     Ok(writer.builder.node((MICROSOFT, "RotaryEmbedding"), &inputs, &attributes))
 }
 

@@ -7,8 +7,9 @@ use super::folder::StagedFolder;
 use super::writer::{GraphForm, Writer, WrittenGraph};
 use crate::architectures::{States, hidden_states, needed_weights};
 use crate::checkpoint::{
-    Checkpoint, CheckpointError, Element, FORMAT_VERSION, Family, FamilyConfig, FileMark, GraphKind, HeadChoice,
-    HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head, write_head,
+    Checkpoint, CheckpointError, Element, FORMAT_VERSION, Family, FamilyConfig, FileMark, GraphKind,
+    HeadChoice, HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head,
+    write_head,
 };
 
 /// Where the weights of an imported model lie.
@@ -39,7 +40,13 @@ pub struct ImportOptions {
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self { element: Element::F32, head: HeadChoice::Own, outputs: None, storage: WeightStorage::Packed, base: None }
+        Self {
+            element: Element::F32,
+            head: HeadChoice::Own,
+            outputs: None,
+            storage: WeightStorage::Packed,
+            base: None,
+        }
     }
 }
 
