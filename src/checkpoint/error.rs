@@ -58,14 +58,20 @@ pub enum CheckpointError {
     },
     /// An adapter without its base model.
     #[error(
-        "`{}` is a PEFT adapter and no whole model; merge it into its base where it was trained: \
-         `model.merge_and_unload().save_pretrained('OUT')`, with the tokenizer beside it, and import OUT (adapters come \
-         with a later version)",
+        "`{}` is a PEFT adapter and no whole model; name the folder of the model that it was trained on with `--base DIR`",
         folder.display()
     )]
-    Adapter {
+    AdapterWithoutBase {
         /// The folder.
         folder: PathBuf,
+    },
+    /// An adapter that does not fit its base, or is of a kind that is not merged.
+    #[error("the adapter `{}`: {message}", folder.display())]
+    AdapterMismatch {
+        /// The folder of the adapter.
+        folder: PathBuf,
+        /// The first thing that does not fit.
+        message: String,
     },
     /// There are no weights at all.
     #[error(

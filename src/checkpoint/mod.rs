@@ -6,6 +6,7 @@
 //! - each output has a meaning ([`OutputMeaning`]) that `id2label` or the caller states; none is guessed;
 //! - pickle files run code when they are opened, and are refused with the way to convert them.
 
+mod adapter;
 mod card;
 mod config;
 mod element;
@@ -17,11 +18,17 @@ mod head_source;
 mod ignorable;
 mod labels;
 mod mapped;
+mod own_head;
+mod parts;
+mod shards;
 mod vocabulary;
 mod weights;
 
 pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, files};
-pub use config::{Activation, BertConfig, Family, FamilyConfig, Gemma2Config, LayerType};
+pub use config::{
+    Activation, BertConfig, DebertaV2Config, Family, FamilyConfig, Gemma2Config, Gemma3Config, Gemma3File,
+    LayerType, LlamaConfig, ModernBertConfig, ModernBertFile, RobertaConfig, RotaryConfig, RotaryScaling,
+};
 pub use element::Element;
 pub use error::CheckpointError;
 pub use folder::Checkpoint;

@@ -26,6 +26,7 @@ use crate::sources::INGEST_VERSION;
 #[command(after_help = "Examples:
   tiebreak import checkpoints/gemma-2-9b-judge --out models/gemma --dtype bf16
   tiebreak import checkpoints/minilm --out models/minilm --fresh-head 3
+  tiebreak import checkpoints/adapter --base checkpoints/qwen3-4b --out models/adapted
   tiebreak import exported/model.onnx --out models/exported --outputs a,b,tie
 
 PATH is a directory in the form of Hugging Face (config.json, tokenizer.json, safetensors), or an ONNX file with its
@@ -58,6 +59,9 @@ pub struct Args {
     /// Whether the weights are copied, or used in the files of the checkpoint by hard links [default: packed]
     #[arg(long)]
     storage: Option<StorageChoice>,
+    /// The model that a PEFT adapter was trained on, where PATH is an adapter: its `LoRA` is merged in f32
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
     #[command(flatten)]
     recipe: recipe::RecipeArgs,
     /// Replace an earlier model of that name
@@ -149,8 +153,9 @@ impl Args {
             self.head()
         } else {
             // The tokenizer is read before the checkpoint, so that its own message is the first one.
-            Vocabulary::read(&self.path.join(files::TOKENIZER)).or_bad_input()?;
-            let files = TokenizerFiles::read(&self.path).or_bad_input()?;
+            let folder = self.tokenizer_folder();
+            Vocabulary::read(&folder.join(files::TOKENIZER)).or_bad_input()?;
+            let files = TokenizerFiles::read(folder).or_bad_input()?;
             let tokens = self.verdict_tokens.iter().map(|text| files.single_token(text));
             HeadChoice::Verdicts { tokens: tokens.collect::<Result<_, _>>().or_bad_input()? }
         };
@@ -163,7 +168,16 @@ impl Args {
             None | Some(StorageChoice::Packed) => WeightStorage::Packed,
             Some(StorageChoice::Linked) => WeightStorage::Linked,
         };
-        Ok(ImportOptions { element, head, outputs, storage, replace: self.force })
+        let base = self.base.clone();
+        Ok(ImportOptions { element, head, outputs, storage, replace: self.force, base })
+    }
+
+    /// An adapter may bring a tokenizer of its own, else that of its base counts.
+    fn tokenizer_folder(&self) -> &Path {
+        match &self.base {
+            Some(base) if !self.path.join(files::TOKENIZER).is_file() => base,
+            _ => &self.path,
+        }
     }
 
     fn foreign_options(&self, outputs: Option<Vec<OutputMeaning>>) -> anyhow::Result<ForeignOptions> {
@@ -175,6 +189,11 @@ impl Args {
         if self.path.extension().is_none_or(|extension| extension != "onnx") {
             return refused(format!(
                 "`{path}` is no .onnx file; a checkpoint is imported by the directory that holds its config.json"
+            ));
+        }
+        if self.base.is_some() {
+            return refused(format!(
+                "`{path}` is a graph: `--base` is for PEFT adapters; give the folder of the adapter"
             ));
         }
         if self.dtype.is_some() || self.storage.is_some() {

@@ -1,7 +1,7 @@
 use candle_core::{D, Device, Tensor};
 
 use super::interpreter::Interpreter;
-use super::{ComputeError, PaddedBatch};
+use super::{ComputeError, PaddedBatch, disentangled};
 use crate::architectures::{Attention, Mask, Operations, RelativeBias, Rotary};
 
 /// Added to the score of a token that must not be seen. Not minus infinity: a padded row that sees nothing at all
@@ -30,7 +30,10 @@ pub(super) fn attend(
     let value = in_front(&split(&value, attention.head_width)?)?;
 
     let groups = attention.heads / attention.key_value_heads;
-    let scores = query.matmul(&repeated(&key, groups)?.t()?.contiguous()?)?;
+    let mut scores = query.matmul(&repeated(&key, groups)?.t()?.contiguous()?)?;
+    if let Some(parts) = &attention.disentangled {
+        scores = (scores + disentangled::scores(interpreter, parts, [&query, &key])?)?;
+    }
     let scores = masked(interpreter, attention, &(scores * f64::from(attention.scale))?)?;
     let gathered = softmax(&scores)?.matmul(&repeated(&value, groups)?)?;
     let (rows, length) = (interpreter.batch.rows, interpreter.batch.length);
@@ -38,7 +41,7 @@ pub(super) fn attend(
 }
 
 /// [rows, length, heads, head width].
-fn split(x: &Tensor, head_width: usize) -> Result<Tensor, candle_core::Error> {
+pub(super) fn split(x: &Tensor, head_width: usize) -> Result<Tensor, candle_core::Error> {
     let (rows, length, width) = x.dims3()?;
     x.reshape((rows, length, width / head_width, head_width))
 }
@@ -94,6 +97,7 @@ fn mask(batch: &PaddedBatch, mask: Mask) -> Result<Tensor, candle_core::Error> {
                     Mask::Padding => true,
                     Mask::Causal => asked <= asking,
                     Mask::SlidingCausal { window } => asked <= asking && asking - asked < window,
+                    Mask::Surroundings { reach } => asking.abs_diff(asked) <= reach,
                 };
                 if valid && seen { 0.0 } else { UNSEEN }
             }));

@@ -44,7 +44,10 @@ impl Operations for Interpreter<'_> {
             x = x.broadcast_add(&table)?;
         }
         if let Some(segments) = &embedding.segments {
-            x = (x + self.rows(segments, &self.batch.segments)?)?;
+            x = match segments.shape.first() {
+                Some(1) => x.broadcast_add(self.parameter(segments)?)?,
+                _ => (x + self.rows(segments, &self.batch.segments)?)?,
+            };
         }
         Ok(x)
     }
@@ -67,7 +70,7 @@ impl Operations for Interpreter<'_> {
         let weight = self.parameter(&norm.weight())?;
         let weight = if norm.kind == NormKind::RootOfOffset { (weight + 1.0)? } else { weight.clone() };
         let centred = match norm.kind {
-            NormKind::Layer => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
+            NormKind::Layer | NormKind::LayerWithoutBias => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
             NormKind::Root | NormKind::RootOfOffset => x.clone(),
         };
         let spread = (centred.sqr()?.mean_keepdim(D::Minus1)? + f64::from(norm.epsilon))?.sqrt()?;

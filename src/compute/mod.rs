@@ -6,6 +6,7 @@
 
 mod attention;
 mod batch;
+mod disentangled;
 mod error;
 mod interpreter;
 mod model;

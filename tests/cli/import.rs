@@ -193,10 +193,25 @@ fn a_folder_that_is_no_model_is_never_replaced() {
 }
 
 #[test]
-fn an_adapter_without_its_base_is_told_how_to_be_merged() {
+fn an_adapter_without_its_base_is_told_how_to_name_it() {
     let models = Models::with("bert-classifier");
     fs::rename(models.path("from/config.json"), models.path("from/adapter_config.json")).unwrap();
-    models.import_refuses("", &["PEFT adapter", "merge_and_unload"]);
+    models.import_refuses("", &["PEFT adapter", "--base DIR"]);
+}
+
+#[test]
+fn an_adapter_on_its_base_is_another_model_than_the_base() {
+    let models = Models::with("qwen2-classifier");
+    models.copy("adapters/qwen2-patterns", "adapter");
+    let base = models.import("").json();
+    let adapted = models.run("--json import adapter --base from --out models/adapted").json();
+    assert_eq!(base["card"]["width"], adapted["card"]["width"]);
+    let hash = |said: &Value, name: &str| said["card"]["files"][name]["blake3"].clone();
+    for file in ["model.onnx.data", "head.safetensors"] {
+        assert_ne!(hash(&base, file), hash(&adapted, file), "{file}");
+    }
+    assert_eq!(hash(&base, "tokenizer.json"), hash(&adapted, "tokenizer.json"));
+    models.run("import adapter --base nowhere --out models/other").refuses(&["nowhere", "config.json"]);
 }
 
 #[test]

@@ -72,6 +72,8 @@ fn head(form: &HeadForm, card: &ModelCard) -> String {
         .map(|layer| match layer {
             HeadActivation::Linear => "linear",
             HeadActivation::Tanh => "tanh",
+            HeadActivation::Gelu => "gelu",
+            HeadActivation::GeluStandardised { .. } => "gelu and norm",
         })
         .collect();
     let fresh = if card.source.fresh_head { ", fresh" } else { "" };

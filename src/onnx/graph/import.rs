@@ -8,8 +8,9 @@ use super::folder::StagedFolder;
 use super::writer::{GraphForm, Writer, WrittenGraph};
 use crate::architectures::{States, hidden_states, needed_weights};
 use crate::checkpoint::{
-    Checkpoint, CheckpointError, Element, FORMAT_VERSION, FamilyConfig, FileMark, GraphKind, HeadChoice,
-    HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head, write_head,
+    Checkpoint, CheckpointError, Element, FORMAT_VERSION, Family, FamilyConfig, FileMark, GraphKind,
+    HeadChoice, HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head,
+    write_head,
 };
 
 /// Where the weights of an imported model lie.
@@ -36,6 +37,8 @@ pub struct ImportOptions {
     pub storage: WeightStorage,
     /// Whether an earlier model of that name is replaced; it stays until the new one is whole.
     pub replace: bool,
+    /// The model that a PEFT adapter was trained on, where what is imported is one.
+    pub base: Option<PathBuf>,
 }
 
 impl Default for ImportOptions {
@@ -46,6 +49,7 @@ impl Default for ImportOptions {
             outputs: None,
             storage: WeightStorage::Packed,
             replace: false,
+            base: None,
         }
     }
 }
@@ -89,7 +93,10 @@ pub fn import_with(
     add: &Addition<'_>,
 ) -> Result<ImportReport, GraphError> {
     let folder = StagedFolder::create(target, options.replace)?;
-    let checkpoint = Checkpoint::open(checkpoint_folder)?;
+    let checkpoint = match &options.base {
+        Some(base) => Checkpoint::open_adapter(checkpoint_folder, base)?,
+        None => Checkpoint::open(checkpoint_folder)?,
+    };
     let needed: Vec<(String, Vec<usize>)> = needed_weights(&checkpoint.config)
         .into_iter()
         .map(|parameter| (parameter.name, parameter.shape))
@@ -103,7 +110,7 @@ pub fn import_with(
     link(&graph.in_place, folder.path())?;
     crate::files::write(&folder.path().join(files::GRAPH), &graph.bytes)?;
     write_head(&head.head, &folder.path().join(files::HEAD))?;
-    copy_tokenizer(&checkpoint.folder, folder.path())?;
+    copy_tokenizer(&checkpoint.tokenizer_folder, folder.path())?;
 
     let mut card = card(&checkpoint, &head, options, kind);
     card.source.left_out = left_out;
@@ -124,7 +131,7 @@ fn write_graph(
     let config = &checkpoint.config;
     let form = GraphForm {
         is_decoder: config.family().is_decoder(),
-        segments: has_segments(config),
+        segments: config.has_segments(),
         element: options.element,
         storage: options.storage,
     };
@@ -132,10 +139,6 @@ fn write_graph(
     let mut writer = Writer::create(&checkpoint.weights, folder, form)?;
     let hidden = hidden_states(&mut writer, config, states)?;
     writer.finish(&hidden, config.width(), states)
-}
-
-fn has_segments(config: &FamilyConfig) -> bool {
-    matches!(config, FamilyConfig::Bert(_))
 }
 
 fn graph_kind(config: &FamilyConfig, pooling: Pooling) -> GraphKind {
@@ -156,7 +159,7 @@ fn card(checkpoint: &Checkpoint, head: &LoadedHead, options: &ImportOptions, gra
         width: config.width(),
         vocabulary_size: config.vocabulary_size(),
         max_positions: config.max_positions(),
-        token_types: has_segments(config),
+        token_types: config.has_segments(),
         head: Some(HeadForm::of(&head.head)),
         outputs: head.outputs.clone(),
         source: Source {
@@ -211,9 +214,10 @@ fn warnings(checkpoint: &Checkpoint, options: &ImportOptions) -> Vec<String> {
     if matches!(options.head, HeadChoice::Fresh { .. }) {
         warnings.push("the head is fresh: its predictions mean nothing until it is trained".to_owned());
     }
-    let is_gemma = matches!(checkpoint.config, FamilyConfig::Gemma2(_));
-    if is_gemma && options.element == Element::F16 {
-        warnings.push("hidden states of gemma2 outgrow f16 on long texts; bf16 or f32 hold them".to_owned());
+    let family = checkpoint.config.family();
+    if matches!(family, Family::Gemma2 | Family::Gemma3) && options.element == Element::F16 {
+        let name = family.name();
+        warnings.push(format!("hidden states of {name} outgrow f16 on long texts; bf16 or f32 hold them"));
     }
     if options.element == Element::Bf16 {
         warnings.push("ONNX Runtime computes bf16 graphs on CUDA only".to_owned());

@@ -7,6 +7,9 @@
 mod attention;
 mod builder;
 mod data;
+mod disentangled;
+mod embedding;
+mod encoder;
 mod error;
 mod external;
 mod folder;
