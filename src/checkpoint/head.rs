@@ -128,10 +128,14 @@ fn gelu(x: f64) -> f64 {
 fn standardised(mut values: Vec<f64>, epsilon: f64) -> Vec<f64> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
-    values.iter_mut().for_each(|value| *value -= mean);
+    for value in &mut values {
+        *value -= mean;
+    }
     let variance = values.iter().map(|value| value * value).sum::<f64>() / count;
     let spread = (variance + epsilon).sqrt();
-    values.iter_mut().for_each(|value| *value /= spread);
+    for value in &mut values {
+        *value /= spread;
+    }
     values
 }
 

@@ -136,11 +136,10 @@ impl AdapterConfig {
 
     /// Whether a weight was trained whole and saved with the adapter.
     pub(super) fn is_saved(&self, weight: &str) -> bool {
-        let is_bias = weight.ends_with(".bias");
         let biases = self.bias.as_deref().is_some_and(|bias| bias != "none");
-        let module = weight.rsplit_once('.').map_or(weight, |(module, _)| module);
+        let (module, end) = weight.rsplit_once('.').unwrap_or((weight, ""));
         let mut saved = self.modules_to_save.iter().flatten();
-        (is_bias && biases) || saved.any(|name| ends_with(module, name) || within(module, name))
+        (biases && end == "bias") || saved.any(|name| ends_with(module, name) || within(module, name))
     }
 }
 

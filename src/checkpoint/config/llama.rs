@@ -10,6 +10,10 @@ use crate::checkpoint::CheckpointError;
 
 /// What decides the graph of a Llama, and of the families that vary it: Mistral, Qwen2, Qwen3.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "which maps have a bias are independent switches of the files"
+)]
 pub struct LlamaConfig {
     /// Which of them it is.
     pub family: Family,
@@ -80,8 +84,9 @@ impl LlamaConfig {
         match family {
             // `transformers` ignores them too, so a file that states them was meant for something else.
             Family::Mistral => &[("layer_types", &[]), ("attention_bias", &[Plain::False])],
-            Family::Qwen2 => &[("dual_chunk_attention_config", &[]), ("mlp_bias", &[Plain::False])],
-            Family::Qwen3 => &[("dual_chunk_attention_config", &[]), ("mlp_bias", &[Plain::False])],
+            Family::Qwen2 | Family::Qwen3 => {
+                &[("dual_chunk_attention_config", &[]), ("mlp_bias", &[Plain::False])]
+            }
             _ => &[],
         }
     }

@@ -24,6 +24,10 @@ pub struct ModernBertConfig {
 
 /// The numbers of `config.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "which maps have a bias are independent switches of the files"
+)]
 pub struct ModernBertFile {
     /// Rows of the embedding table.
     pub vocab_size: usize,
