@@ -145,6 +145,12 @@ impl ModelCard {
         Ok(())
     }
 
+    /// The names of the outputs, in their order.
+    #[must_use]
+    pub fn label_order(&self) -> Vec<String> {
+        self.outputs.iter().map(|meaning| meaning.name().to_owned()).collect()
+    }
+
     /// Whether every file is the one that was imported; reads them all once.
     ///
     /// # Errors

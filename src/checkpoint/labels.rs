@@ -29,6 +29,18 @@ const SPELLINGS: [(OutputMeaning, &[&str]); 5] = [
 ];
 
 impl OutputMeaning {
+    /// Its name in messages and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+            Self::Tie => "tie",
+            Self::BothBad => "both_bad",
+            Self::Score => "score",
+        }
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         let plain = name.trim().to_lowercase().replace([' ', '-'], "_");
         SPELLINGS.iter().find(|(_, names)| names.contains(&plain.as_str())).map(|(meaning, _)| *meaning)

@@ -118,6 +118,32 @@ pub enum EncodingError {
     /// There is not one token.
     #[error("the sequence is empty: neither the template nor the tokenizer adds anything to empty texts")]
     NothingToRead,
+    /// `encoder.json` of a model folder cannot be used.
+    #[error("`{}`: {problem}; import the model again", path.display())]
+    Stored {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The files of a model folder no longer make the encoder that was stored.
+    #[error(
+        "`{}` belongs to another encoder ({stored:.12}) than the files beside it make ({found:.12}): the tokenizer, its \
+         special tokens or chat template, the recipe, the order of the outputs or this program has changed, and the \
+         model would read other tokens than it was made for; import the model again",
+        path.display()
+    )]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// The hash in it.
+        stored: String,
+        /// The hash of what is there.
+        found: String,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] crate::files::WriteError),
     /// A battle fails.
     #[error("battle `{id}`: {source}")]
     Battle {

@@ -42,6 +42,10 @@ use std::collections::BTreeMap;
 use crate::battle::{Battle, LabeledBattle, Target, Vote};
 use crate::tables::Row;
 
+/// The version of the rules above; to be raised whenever the same file gives other battles, because a language
+/// model would then read other texts than it was trained on.
+pub const INGEST_VERSION: u32 = 1;
+
 /// A row of any format: a battle, and a label where the file has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceRow {

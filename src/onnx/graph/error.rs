@@ -27,6 +27,9 @@ pub enum GraphError {
         /// The folder.
         path: PathBuf,
     },
+    /// What the caller adds to the folder could not be added.
+    #[error(transparent)]
+    Addition(Box<dyn std::error::Error + Send + Sync>),
     /// A form of a layer for which ONNX Runtime has no kernel and no graph is written.
     #[error("`{layer}`: no graph is written for {form}")]
     Unsupported {

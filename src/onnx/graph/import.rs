@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +64,22 @@ pub fn import(
     target: &Path,
     options: &ImportOptions,
 ) -> Result<ImportReport, GraphError> {
+    import_with(checkpoint_folder, target, options, &|_, _| Ok(()))
+}
+
+/// Adds files to a model folder before its files are hashed; given the folder, and the card without hashes.
+pub type Addition<'a> = dyn Fn(&Path, &ModelCard) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
+
+/// As [`import`]; what `add` puts into the folder, such as `encoder.json`, is part of the model.
+///
+/// # Errors
+/// As [`import`], and `Addition` with what `add` says.
+pub fn import_with(
+    checkpoint_folder: &Path,
+    target: &Path,
+    options: &ImportOptions,
+    add: &Addition<'_>,
+) -> Result<ImportReport, GraphError> {
     let folder = StagedFolder::create(target)?;
     let checkpoint = Checkpoint::open(checkpoint_folder)?;
     let needed: Vec<(String, Vec<usize>)> = needed_weights(&checkpoint.config)
@@ -82,6 +99,7 @@ pub fn import(
 
     let mut card = card(&checkpoint, &head, options, kind);
     card.source.left_out = left_out;
+    add(folder.path(), &card).map_err(GraphError::Addition)?;
     card.files = marks(folder.path())?;
     card.write(folder.path())?;
     folder.commit()?;

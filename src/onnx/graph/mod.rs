@@ -15,5 +15,5 @@ mod stored;
 mod writer;
 
 pub use error::GraphError;
-pub use import::{ImportOptions, ImportReport, WeightStorage, import};
+pub use import::{Addition, ImportOptions, ImportReport, WeightStorage, import, import_with};
 pub use writer::{GraphForm, Writer, WrittenGraph};
