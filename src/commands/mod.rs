@@ -6,12 +6,14 @@ pub mod calibrate;
 pub mod check;
 mod console;
 pub mod doctor;
+mod forecast;
 pub mod ingest;
 mod judged;
 pub mod log;
 pub mod predict;
 pub mod report;
 pub mod score;
+mod serving;
 pub mod setup;
 pub mod simulate;
 pub mod split;
@@ -21,6 +23,7 @@ pub mod train;
 use std::process::ExitCode;
 
 pub use console::{BadInput, Console, OrBadInput};
+pub use serving::{LongRunArgs, ServingArgs};
 
 use crate::cli::{Cli, Command};
 

@@ -17,7 +17,10 @@ mod blend;
 mod calibrate;
 mod check;
 mod ingest;
+mod language_model;
 mod log;
+#[path = "../models/mod.rs"]
+mod models;
 mod pipeline;
 mod report;
 mod score;
