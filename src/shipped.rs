@@ -184,11 +184,16 @@ impl Shipped {
         for row in members.iter_mut().flat_map(|member| &mut member.rows) {
             row.probabilities = row.probabilities.map(|probabilities| self.conform(probabilities));
         }
-        let mut result =
-            ShippedPredictions { probabilities: Vec::with_capacity(rows), outcomes: Vec::new(), members: Vec::new() };
+        let mut result = ShippedPredictions {
+            probabilities: Vec::with_capacity(rows),
+            outcomes: Vec::new(),
+            members: Vec::new(),
+        };
         for row in 0..rows {
             let of_row = members.iter().map(|member| &member.rows[row]);
-            result.outcomes.push(of_row.clone().map(|found| found.outcome).max().unwrap_or(Outcome::Complete));
+            result
+                .outcomes
+                .push(of_row.clone().map(|found| found.outcome).max().unwrap_or(Outcome::Complete));
             let raw: Option<Vec<Probabilities>> = of_row.map(|found| found.probabilities).collect();
             result.probabilities.push(match raw {
                 Some(raw) => self.post_processing.apply(&raw),

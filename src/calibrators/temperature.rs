@@ -244,7 +244,10 @@ mod tests {
         let wrong = fit_temperature(&rows, &[Target::one_hot(Class::Tie); 3], Task::ThreeWay);
         assert!(wrong.at_bound && (wrong.temperature - MAX_TEMPERATURE).abs() < 1e-9);
         for fit in [right, wrong] {
-            assert!((MIN_TEMPERATURE..=MAX_TEMPERATURE).contains(&fit.temperature), "{fit:?} cannot be read again");
+            assert!(
+                (MIN_TEMPERATURE..=MAX_TEMPERATURE).contains(&fit.temperature),
+                "{fit:?} cannot be read again"
+            );
         }
     }
 

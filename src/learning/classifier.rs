@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::model::{ModelRecipe, asked, warnings};
-use super::{FitContext, FitError, Learner, Ahead};
+use super::{Ahead, FitContext, FitError, Learner};
 use crate::battle::{Battle, LabeledBattle};
 use crate::checkpoint::OutputMeaning;
 use crate::predictors::language_model::{LanguageModel, LanguageModelError, Serving};

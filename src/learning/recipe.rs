@@ -75,7 +75,9 @@ impl LearnerRecipe {
             Self::Classifier(recipe) => {
                 Box::new(ClassifierLearner::new(recipe, serving).map_err(PredictError::from)?)
             }
-            Self::Reward(recipe) => Box::new(RewardLearner::new(recipe, serving).map_err(PredictError::from)?),
+            Self::Reward(recipe) => {
+                Box::new(RewardLearner::new(recipe, serving).map_err(PredictError::from)?)
+            }
             Self::Fixed(learner) => Box::new(learner.clone()),
         })
     }

@@ -91,7 +91,9 @@ impl Learner for RewardLearner {
         let held_out = HeldOut::declared(scored, &name);
         let fit = self.link.fit_report(&held_out).map_err(|error| FitError::Failed(error.to_string()))?;
         if fit.at_bound {
-            tracing::warn!("the scores of `{name}` point the wrong way or nowhere: its link hardly listens to them");
+            tracing::warn!(
+                "the scores of `{name}` point the wrong way or nowhere: its link hardly listens to them"
+            );
         }
         let reward = Reward::new(Arc::clone(&self.model), fit.model).map_err(PredictError::from)?;
         Ok(Box::new(reward))

@@ -1,9 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::language_model::{Forecasted, Outcome};
-use super::{
-    PlannedRows, PredictError, PredictRun, Predictor, RowDetail, SavedPredictor, predict_in_detail,
-};
+use super::{PlannedRows, PredictError, PredictRun, Predictor, RowDetail, SavedPredictor, predict_in_detail};
 use crate::battle::{Battle, NotProbabilities, Probabilities};
 
 /// How the predictions of several members become one.

@@ -172,7 +172,8 @@ impl SavedPredictor {
             Self::Reward { model, link } => Box::new(Reward::new(model.open(serving)?, link)?),
             Self::SwapAverage { inner } => Box::new(SwapAverage(inner.load(serving)?)),
             Self::Blend { pooling, weights, members } => {
-                let members = members.into_iter().map(|member| member.load(serving)).collect::<Result<Vec<_>, _>>()?;
+                let members =
+                    members.into_iter().map(|member| member.load(serving)).collect::<Result<Vec<_>, _>>()?;
                 Box::new(Blend::new(pooling, weights, members)?)
             }
         })

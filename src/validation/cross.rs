@@ -26,10 +26,10 @@ pub fn prepare(
     let judged: Vec<&LabeledBattle> = rows.into_iter().map(|row| &set.competition[row]).collect();
     let ahead = Ahead { judged: &judged, competition: set.competition, extra: set.extra };
     for member in members {
-        member.learner.prepare(&ahead, context).map_err(|source| ValidationError::Prepare {
-            member: member.name.clone(),
-            source,
-        })?;
+        member
+            .learner
+            .prepare(&ahead, context)
+            .map_err(|source| ValidationError::Prepare { member: member.name.clone(), source })?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@ use tiebreak::learning::softmax::SoftmaxParams;
 use tiebreak::learning::{
     FitContext, FitError, Learner, LinearLearner, LinearRecipe, PenaltyRule, PriorLearner,
 };
-use tiebreak::predictors::linear::{FitStatus, FittedSoftmax, Matrix, Penalties, SoftmaxRecords};
 use tiebreak::predictors::language_model::Serving;
+use tiebreak::predictors::linear::{FitStatus, FittedSoftmax, Matrix, Penalties, SoftmaxRecords};
 use tiebreak::predictors::{PredictError, Predictor, SavedPredictor, predict_all};
 use tiebreak::progress::Silent;
 

@@ -123,8 +123,10 @@ fn a_model_is_loaded_once_for_each_budget() {
     let serving = serving();
     let read = ModelFolder::read(&folder.path().join("model"), &serving).unwrap();
     let one = read.open(&WantedBudget::default(), &serving).unwrap();
-    let again = read.open(&WantedBudget { max_tokens: Some(24), ..WantedBudget::default() }, &serving).unwrap();
-    let other = read.open(&WantedBudget { max_tokens: Some(20), ..WantedBudget::default() }, &serving).unwrap();
+    let again =
+        read.open(&WantedBudget { max_tokens: Some(24), ..WantedBudget::default() }, &serving).unwrap();
+    let other =
+        read.open(&WantedBudget { max_tokens: Some(20), ..WantedBudget::default() }, &serving).unwrap();
     assert!(Arc::ptr_eq(&one, &again) && !Arc::ptr_eq(&one, &other));
     assert_eq!(serving.in_use().len(), 2);
     let too_long = read.open(&WantedBudget { max_tokens: Some(33), ..WantedBudget::default() }, &serving);

@@ -74,8 +74,7 @@ fn a_number_that_is_not_finite_names_its_item() {
     let pool = open("half_logits");
     let runner = Runner { pool: &pool, sequences: &rows, head: &|values, _| values.to_vec() };
     let items = rows_of(3, 2);
-    let request =
-        Request { lengths: &[1, 2, 3], rows: &items, schedule: schedule(64), admits: &|_| true };
+    let request = Request { lengths: &[1, 2, 3], rows: &items, schedule: schedule(64), admits: &|_| true };
     let message = compute(&runner, &request, None, &Silent).unwrap_err().to_string();
     says(&message, &["`inf`", "item 2 (3 tokens)", "half precision"]);
     let runner = Runner { head: &|values, _| vec![values[0] / 0.0], ..runner };

@@ -136,7 +136,8 @@ mod built {
         let rows = rows(600, true);
         let predictor = fit(&rows, 2);
         let text = serde_json::to_string(&predictor.saved()).unwrap();
-        let loaded = serde_json::from_str::<SavedPredictor>(&text).unwrap().load(&Serving::new(1, 1)).unwrap();
+        let loaded =
+            serde_json::from_str::<SavedPredictor>(&text).unwrap().load(&Serving::new(1, 1)).unwrap();
         assert_eq!(loss(predictor.as_ref(), &rows).to_bits(), loss(loaded.as_ref(), &rows).to_bits());
         let SavedPredictor::Boosted(mut boosted) = predictor.saved() else { panic!("another kind") };
         boosted.models = vec!["no tree".to_owned()];

@@ -72,11 +72,7 @@ impl LanguageModel {
     ///
     /// # Errors
     /// `LanguageModelError` that names the battle; what was finished is in the journal.
-    pub fn numbers_of(
-        &self,
-        battles: &[&Battle],
-        asked: &Asked<'_>,
-    ) -> Result<Numbers, LanguageModelError> {
+    pub fn numbers_of(&self, battles: &[&Battle], asked: &Asked<'_>) -> Result<Numbers, LanguageModelError> {
         let (keys, mut items) = self.encoded(battles, asked.progress)?;
         // Nothing under this lock waits for the thread pool, whose threads may wait for this lock.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,7 +165,10 @@ impl LanguageModel {
         if resume {
             return Ok(Some(Journal::resume(&path, &identity)?));
         }
-        Ok(Some((Journal::create(&path, &identity)?, Recovered { items: Vec::<ItemValues>::new(), cut_bytes: 0 })))
+        Ok(Some((
+            Journal::create(&path, &identity)?,
+            Recovered { items: Vec::<ItemValues>::new(), cut_bytes: 0 },
+        )))
     }
 }
 

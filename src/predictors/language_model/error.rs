@@ -146,7 +146,10 @@ mod tests {
         let origin = |item: usize| (format!("battle-{item}"), Shown::Ba);
         let error = RunError::NotFinite { item: 7, length: 12, value: f32::INFINITY };
         let message = LanguageModelError::of_run(error, origin).to_string();
-        assert!(message.contains("`battle-7` (B first, 12 tokens)") && message.contains("`inf`"), "{message}");
+        assert!(
+            message.contains("`battle-7` (B first, 12 tokens)") && message.contains("`inf`"),
+            "{message}"
+        );
         let source = BatchError::Row { row: 1, message: "has no tokens".to_owned() };
         let error = RunError::Item { item: 3, length: 0, source };
         assert!(LanguageModelError::of_run(error, origin).to_string().starts_with("battle `battle-3`"));

@@ -131,11 +131,7 @@ impl Serving {
             return Ok(Arc::clone(&found.model));
         }
         let model = Arc::new(open(opened.len())?);
-        opened.push(Opened {
-            folder: folder.to_owned(),
-            budget: budget.clone(),
-            model: Arc::clone(&model),
-        });
+        opened.push(Opened { folder: folder.to_owned(), budget: budget.clone(), model: Arc::clone(&model) });
         Ok(model)
     }
 
