@@ -14,7 +14,7 @@ use tiebreak::checkpoint::HeadChoice;
 use tiebreak::onnx::graph::{ImportOptions, import};
 use tiebreak::onnx::{Device, PoolOptions, SessionPool};
 use tiebreak::predictors::language_model::{
-    Computed, Request, Runner, ScheduleOptions, Sequences, compute, dry_run,
+    Computed, Request, Runner, ScheduleOptions, Sequences, compute, dry_run, rows_of,
 };
 use tiebreak::progress::Silent;
 use tokenizers::{Tokenizer, TruncationParams};
@@ -100,7 +100,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let lengths = lengths(&encoded);
         let head = |hidden: &[f32], length: usize| logits(&weights, hidden, length);
         let runner = Runner { pool: &pool, sequences: &encoded, head: &head };
-        let request = Request { lengths: &lengths, schedule, deadline: None };
+        let items = rows_of(lengths.len(), 1);
+        let request = Request { lengths: &lengths, rows: &items, schedule, admits: &|_| true };
         let computed = compute(&runner, &request, None, &Silent)?;
         Ok((computed, started.elapsed().as_secs_f64()))
     };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::battle::{LabeledBattle, Task};
+use crate::predictors::language_model::ModelInUse;
 use crate::validation::AssemblyCounts;
 
 /// The version of the layout of a run directory.
@@ -42,6 +43,9 @@ pub struct Identity {
     /// BLAKE3 of the normalised prompts of all training rows: a submission can see whether a file was
     /// trained on.
     pub prompts_hash: String,
+    /// The fingerprint of every language model that the run asked, in the order of the members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
 }
 
 /// One source of battles.
@@ -72,6 +76,9 @@ pub struct Environment {
     pub platform: String,
     /// Seconds since 1970 at the end.
     pub finished_unix_seconds: u64,
+    /// Every language model: devices and why these, where each node ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelInUse>,
 }
 
 /// The mean target of some rows.

@@ -1,10 +1,17 @@
 //! A finished run as one predictor: its members, the mean over their fits, then post-processing.
 
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
 use crate::battle::{Battle, Probabilities, Task};
 use crate::calibrators::PostProcessing;
 use crate::manifest::Manifest;
-use crate::predictors::{Blend, PredictError, Predictor, predict_all};
-use crate::progress::Progress;
+use crate::predictors::language_model::{Deadline, Forecasted, Outcome, Serving};
+use crate::predictors::{
+    Blend, PlannedRows, Pooling, PredictError, PredictedRow, Predictor, predict_in_detail,
+};
+use crate::progress::{Progress, Silent};
 use crate::run_dir::{RunDir, RunError};
 
 /// A run could not predict.
@@ -38,28 +45,61 @@ pub struct Shipped {
 pub struct ShippedPredictions {
     /// Blended and calibrated.
     pub probabilities: Vec<Probabilities>,
-    /// Per battle the raw prediction of each member.
-    pub members: Vec<Vec<Probabilities>>,
+    /// What came of each row: the worst over the members.
+    pub outcomes: Vec<Outcome>,
+    /// The raw predictions of each member.
+    pub members: Vec<MemberPredictions>,
+}
+
+/// What one member says of some battles.
+pub struct MemberPredictions {
+    /// Its name.
+    pub name: String,
+    /// The names of its raw numbers; none for most members.
+    pub raw_columns: Vec<String>,
+    /// Its prediction of each row.
+    pub rows: Vec<PredictedRow>,
+}
+
+/// How long a run would take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunForecast {
+    /// Battles.
+    pub rows: usize,
+    /// Tokens of all language models, without padding.
+    pub tokens: usize,
+    /// Batches of all language models.
+    pub batches: usize,
+    /// Seconds from the first row read to the last one predicted; loading and writing are left out.
+    pub seconds: f64,
+    /// Rows a second.
+    pub rows_per_second: f64,
+    /// Seconds of the members without a language model, scaled from a sample.
+    pub other_seconds: f64,
+    /// Each language model.
+    pub models: Vec<Forecasted>,
 }
 
 /// Rows between two looks at the bar; large enough to keep all cores busy.
 const CHUNK: usize = 2048;
 
 impl Shipped {
-    /// Loads a run.
+    /// Loads a run; language models that are not at the place that was recorded are also looked for beside it.
     ///
     /// # Errors
     /// `ShippedError` when a file is missing or damaged, or needs a part that this program was built without.
-    pub fn load(directory: &RunDir) -> Result<Self, ShippedError> {
+    pub fn load(directory: &RunDir, serving: &Serving) -> Result<Self, ShippedError> {
         let manifest = directory.read_manifest()?;
         let run = directory.name();
         let names = &manifest.identity.members;
         let saved = directory.read_predictors(names.len())?;
+        let mut serving = serving.clone();
+        serving.beside = directory.path().parent().map(std::path::Path::to_owned);
         let mut members = Vec::with_capacity(names.len());
         for (name, fits) in names.iter().zip(saved) {
             let failed = |source| ShippedError::Member { run: run.clone(), member: name.clone(), source };
-            let mut fits =
-                fits.into_iter().map(|fit| fit.load().map_err(failed)).collect::<Result<Vec<_>, _>>()?;
+            let loaded = fits.into_iter().map(|fit| fit.load(&serving).map_err(failed));
+            let mut fits = loaded.collect::<Result<Vec<_>, _>>()?;
             let predictor: Box<dyn Predictor> = match fits.pop() {
                 Some(only) if fits.is_empty() => only,
                 Some(last) => {
@@ -79,33 +119,143 @@ impl Shipped {
         &self.manifest
     }
 
+    /// Whether a language model takes part.
+    #[must_use]
+    pub fn has_language_model(&self) -> bool {
+        self.members.iter().any(|(_, predictor)| predictor.wants_whole_file())
+    }
+
     /// Predicts battles in their order.
+    ///
+    /// After `deadline` language models begin no batch any more: a row that one of them left out is predicted
+    /// by the mean of the other members, else by the class shares of the training data.
     ///
     /// # Errors
     /// `ShippedError::Member` when a member fails.
     pub fn predict(
         &self,
         battles: &[Battle],
+        deadline: Option<Deadline>,
         progress: &dyn Progress,
     ) -> Result<ShippedPredictions, ShippedError> {
-        let task = progress.start("prediction", Some(battles.len() as u64), "rows");
-        let mut result = ShippedPredictions { probabilities: Vec::new(), members: Vec::new() };
+        let mut of_members: Vec<Option<Vec<PredictedRow>>> = self.members.iter().map(|_| None).collect();
+        // The light ones first: they are the fallback of the others.
+        for (place, (name, predictor)) in of_members.iter_mut().zip(&self.members) {
+            if !predictor.wants_whole_file() {
+                *place = Some(self.in_chunks((name, predictor.as_ref()), battles, progress)?);
+            }
+        }
+        let mut heavy = of_members.iter().filter(|found| found.is_none()).count();
+        for (place, (name, predictor)) in of_members.iter_mut().zip(&self.members) {
+            if place.is_none() {
+                let deadline = deadline.map(|deadline| deadline.share(heavy));
+                let predicted = predict_in_detail(predictor.as_ref(), battles, deadline, progress);
+                *place = Some(predicted.map_err(|source| self.failed(name, source))?);
+                heavy -= 1;
+            }
+        }
+        let members = self.members.iter().zip(of_members.into_iter().flatten());
+        let members = members.map(|((name, predictor), rows)| MemberPredictions {
+            name: name.clone(),
+            raw_columns: predictor.raw_columns(),
+            rows,
+        });
+        Ok(self.pooled(members.collect(), battles.len()))
+    }
+
+    fn in_chunks(
+        &self,
+        (name, predictor): (&str, &dyn Predictor),
+        battles: &[Battle],
+        progress: &dyn Progress,
+    ) -> Result<Vec<PredictedRow>, ShippedError> {
+        let task = progress.start(name, Some(battles.len() as u64), "rows");
+        let mut rows = Vec::with_capacity(battles.len());
         for chunk in battles.chunks(CHUNK) {
-            let mut of_members = Vec::with_capacity(self.members.len());
-            for (name, predictor) in &self.members {
-                of_members.push(predict_all(predictor.as_ref(), chunk).map_err(|source| {
-                    ShippedError::Member { run: self.run.clone(), member: name.clone(), source }
-                })?);
-            }
-            for row in 0..chunk.len() {
-                let raw: Vec<Probabilities> =
-                    of_members.iter().map(|member| self.conform(member[row])).collect();
-                result.probabilities.push(self.post_processing.apply(&raw));
-                result.members.push(raw);
-            }
+            let predicted = predict_in_detail(predictor, chunk, None, &Silent);
+            rows.extend(predicted.map_err(|source| self.failed(name, source))?);
             task.advance(chunk.len() as u64);
         }
-        Ok(result)
+        Ok(rows)
+    }
+
+    /// Blends and calibrates every row that has all members, and falls back where one is missing.
+    fn pooled(&self, mut members: Vec<MemberPredictions>, rows: usize) -> ShippedPredictions {
+        for row in members.iter_mut().flat_map(|member| &mut member.rows) {
+            row.probabilities = row.probabilities.map(|probabilities| self.conform(probabilities));
+        }
+        let mut result = ShippedPredictions {
+            probabilities: Vec::with_capacity(rows),
+            outcomes: Vec::new(),
+            members: Vec::new(),
+        };
+        for row in 0..rows {
+            let of_row = members.iter().map(|member| &member.rows[row]);
+            result
+                .outcomes
+                .push(of_row.clone().map(|found| found.outcome).max().unwrap_or(Outcome::Complete));
+            let raw: Option<Vec<Probabilities>> = of_row.map(|found| found.probabilities).collect();
+            result.probabilities.push(match raw {
+                Some(raw) => self.post_processing.apply(&raw),
+                None => self.fallback(&members, row),
+            });
+        }
+        result.members = members;
+        result
+    }
+
+    /// The plain mean of the members without a language model: no calibrator was fitted to it.
+    fn fallback(&self, members: &[MemberPredictions], row: usize) -> Probabilities {
+        let light: Vec<Probabilities> = self
+            .members
+            .iter()
+            .zip(members)
+            .filter(|((_, predictor), _)| !predictor.wants_whole_file())
+            .filter_map(|(_, member)| member.rows[row].probabilities)
+            .collect();
+        let weights = vec![1.0 / light.len().max(1) as f64; light.len()];
+        let mean = if light.is_empty() { None } else { Pooling::Arithmetic.pool(&light, &weights).ok() };
+        mean.unwrap_or_else(|| {
+            let [a, b, tie] = self.manifest.identity.class_shares;
+            // A and B alike, so that exchanging the sides changes nothing.
+            let side = f64::midpoint(a, b);
+            self.conform(Probabilities::new([side, side, tie]).unwrap_or(Probabilities::UNIFORM))
+        })
+    }
+
+    /// How long `rows` battles like these would take.
+    ///
+    /// # Errors
+    /// `ShippedError::Member` when the sample cannot be computed.
+    pub fn forecast(&self, plan: &PlannedRows<'_>) -> Result<RunForecast, ShippedError> {
+        const SAMPLE: usize = 512;
+        let sample = &plan.battles[..plan.battles.len().min(SAMPLE)];
+        let (mut models, mut other_seconds) = (Vec::new(), 0.0);
+        for (name, predictor) in &self.members {
+            if predictor.wants_whole_file() {
+                models.extend(predictor.forecast(plan).map_err(|source| self.failed(name, source))?);
+            } else {
+                let started = Instant::now();
+                self.in_chunks((name, predictor.as_ref()), sample, &Silent)?;
+                let of_sample = started.elapsed().as_secs_f64();
+                other_seconds += of_sample * plan.rows as f64 / sample.len().max(1) as f64;
+            }
+        }
+        let of_models = models.iter().map(|model| model.tokenization_seconds + model.model_seconds);
+        let seconds = other_seconds + of_models.sum::<f64>();
+        Ok(RunForecast {
+            rows: plan.rows,
+            tokens: models.iter().map(|model| model.tokens).sum(),
+            batches: models.iter().map(|model| model.batches).sum(),
+            seconds,
+            rows_per_second: plan.rows as f64 / seconds.max(f64::MIN_POSITIVE),
+            other_seconds,
+            models,
+        })
+    }
+
+    fn failed(&self, member: &str, source: PredictError) -> ShippedError {
+        ShippedError::Member { run: self.run.clone(), member: member.to_owned(), source }
     }
 
     fn conform(&self, probabilities: Probabilities) -> Probabilities {

@@ -50,7 +50,9 @@ pub fn fit_temperature(predictions: &[Probabilities], targets: &[Target], task: 
         }
     }
     let (ln_beta, at_bound) = rows.search(1, ln_beta);
-    Temperature { temperature: (-ln_beta).exp(), at_bound }
+    // The way through the logarithm may end a bit beyond an end of the range, which no reader would accept.
+    let temperature = (-ln_beta).exp().clamp(MIN_TEMPERATURE, MAX_TEMPERATURE);
+    Temperature { temperature, at_bound }
 }
 
 /// A step in `ln beta` that is shorter is the last one: what is left is of the order of its cube.
@@ -241,6 +243,12 @@ mod tests {
         assert!(right.at_bound && (right.temperature - MIN_TEMPERATURE).abs() < 1e-12);
         let wrong = fit_temperature(&rows, &[Target::one_hot(Class::Tie); 3], Task::ThreeWay);
         assert!(wrong.at_bound && (wrong.temperature - MAX_TEMPERATURE).abs() < 1e-9);
+        for fit in [right, wrong] {
+            assert!(
+                (MIN_TEMPERATURE..=MAX_TEMPERATURE).contains(&fit.temperature),
+                "{fit:?} cannot be read again"
+            );
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod check;
 mod console;
 pub mod doctor;
 pub mod encode;
+mod forecast;
 pub mod import;
 pub mod ingest;
 mod judged;
@@ -15,6 +16,7 @@ mod model_folder;
 pub mod predict;
 pub mod report;
 pub mod score;
+mod serving;
 pub mod setup;
 pub mod simulate;
 pub mod split;
@@ -25,6 +27,7 @@ pub mod verify;
 use std::process::ExitCode;
 
 pub use console::{BadInput, Console, OrBadInput};
+pub use serving::{LongRunArgs, ServingArgs};
 
 use crate::cli::{Cli, Command};
 

@@ -1,11 +1,11 @@
 //! A model folder, or the one language model of a run, by its name on the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{BadInput, OrBadInput};
 use crate::checkpoint::ModelCard;
 use crate::encoding::{Encoder, EncodingBudget, StoredEncoder};
-use crate::predictors::SavedPredictor;
+use crate::predictors::{SavedModel, SavedPredictor};
 use crate::run_dir::RunDir;
 use crate::sources::INGEST_VERSION;
 
@@ -38,9 +38,15 @@ impl ModelFolder {
     /// # Errors
     /// `BadInput` when there is no such model, or its files do not fit each other.
     pub(super) fn open(which: &Which, max_tokens: Option<usize>) -> anyhow::Result<Self> {
-        let path = match (&which.model, &which.run) {
-            (_, Some(run)) => model_of_run(run)?,
-            (model, None) => RunDir::named(model.as_deref().unwrap_or_default()).path().to_owned(),
+        let (path, of_run) = match (&which.model, &which.run) {
+            (_, Some(run)) => {
+                let (directory, model) = model_of_run(run)?;
+                // Where the run was moved with its model, the two still lie beside each other.
+                let beside = directory.path().with_file_name(model.folder.file_name().unwrap_or_default());
+                let path = if model.folder.exists() { model.folder } else { beside };
+                (path, Some(model.budget))
+            }
+            (model, None) => (RunDir::named(model.as_deref().unwrap_or_default()).path().to_owned(), None),
         };
         if !path.join(crate::checkpoint::files::CARD).is_file() {
             let message = format!(
@@ -53,9 +59,10 @@ impl ModelFolder {
         let card = ModelCard::read(&path).or_bad_input()?;
         let stored = StoredEncoder::read(&path).or_bad_input()?;
         let encoder = stored.open(&path, &card.label_order(), INGEST_VERSION).or_bad_input()?;
-        let max_tokens = max_tokens.unwrap_or(stored.budget.max_tokens);
+        let budget = of_run.unwrap_or(stored.budget);
+        let max_tokens = max_tokens.unwrap_or(budget.max_tokens);
         check_positions(max_tokens, &card)?;
-        let encoder = encoder.with_budget(EncodingBudget { max_tokens, ..stored.budget }).or_bad_input()?;
+        let encoder = encoder.with_budget(EncodingBudget { max_tokens, ..budget }).or_bad_input()?;
         Ok(Self { path, card, encoder })
     }
 }
@@ -75,21 +82,23 @@ pub(super) fn check_positions(max_tokens: usize, card: &ModelCard) -> anyhow::Re
     Err(BadInput(message).into())
 }
 
-fn model_of_run(run: &str) -> anyhow::Result<PathBuf> {
+/// The run, and the one model that its predictors ask, with the budget that they were made with.
+fn model_of_run(run: &str) -> anyhow::Result<(RunDir, SavedModel)> {
     let directory = RunDir::open(run).or_bad_input()?;
     let members = directory.read_manifest().or_bad_input()?.identity.members.len();
     let saved = directory.read_predictors(members).or_bad_input()?;
-    let mut folders: Vec<&Path> = saved.iter().flatten().flat_map(language_models).collect();
-    folders.sort_unstable();
-    folders.dedup();
-    match folders[..] {
-        [folder] => Ok(folder.to_owned()),
+    let mut models: Vec<&SavedModel> = saved.iter().flatten().flat_map(language_models).collect();
+    models.sort_unstable_by_key(|model| &model.folder);
+    models.dedup();
+    match models[..] {
+        [model] => Ok((directory, model.clone())),
         [] => {
             Err(BadInput(format!("run `{run}` has no language model; name a model folder with `--model`"))
                 .into())
         }
         _ => {
-            let names: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+            let names: Vec<String> =
+                models.iter().map(|model| format!("`{}`", model.folder.display())).collect();
             let message = format!(
                 "run `{run}` has several language models ({}); name one with `--model`",
                 names.join(", ")
@@ -99,9 +108,10 @@ fn model_of_run(run: &str) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The model folders that a predictor runs. Every kind stands here, so that a new one cannot be forgotten.
-fn language_models(predictor: &SavedPredictor) -> Vec<&Path> {
+/// The models that a predictor asks. Every kind stands here, so that a new one cannot be forgotten.
+fn language_models(predictor: &SavedPredictor) -> Vec<&SavedModel> {
     match predictor {
+        SavedPredictor::Classifier { model } | SavedPredictor::Reward { model, .. } => vec![model],
         SavedPredictor::SwapAverage { inner } => language_models(inner),
         SavedPredictor::Blend { members, .. } => members.iter().flat_map(language_models).collect(),
         SavedPredictor::Prior(_)

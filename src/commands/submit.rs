@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Console, OrBadInput, check};
+use super::{Console, LongRunArgs, OrBadInput, ServingArgs, check, forecast};
 use crate::battle::{Battle, BattleId, Probabilities};
 use crate::files::AtomicFile;
+use crate::predictors::language_model::{Deadline, ModelInUse, Outcome, Outcomes};
 use crate::run_dir::RunDir;
 use crate::shipped::Shipped;
 use crate::sources::{self, Format, ReadOptions};
@@ -45,12 +47,21 @@ pub struct Args {
     /// The least probability that is printed: what a surprise may cost at most
     #[arg(long, default_value_t = DEFAULT_FLOOR)]
     floor: f64,
+    #[command(flatten)]
+    serving: ServingArgs,
+    #[command(flatten)]
+    long: LongRunArgs,
 }
 
 #[derive(Serialize)]
 struct Submitted {
     out: PathBuf,
     rows: usize,
+    outcomes: Outcomes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcomes_file: Option<PathBuf>,
+    calibrator_fitted_at_this_budget: bool,
+    models: Vec<ModelInUse>,
     diagnosis: Diagnosis,
 }
 
@@ -59,20 +70,35 @@ struct Submitted {
 /// # Errors
 /// When the input is wrong, a prediction fails, the doctor finds an error, or the file cannot be written.
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
+    let started = Instant::now();
     let directory = RunDir::open(&args.run).or_bad_input()?;
+    let mut serving = args.serving.serving(console);
+    let options = ReadOptions { format: args.format, max_rows: None };
+    if args.long.dry_run {
+        let shipped = Shipped::load(&directory, &serving).or_bad_input()?;
+        return forecast::run(&shipped, (&args.file, &options), &args.long, console);
+    }
+    let journal = args.long.journal(&args.out)?;
+    serving.journal = Some(journal.clone());
     let reference_directory = args.reference.as_deref().map(RunDir::open).transpose().or_bad_input()?;
     let mut out = AtomicFile::create(&args.out)?;
-    let shipped = Shipped::load(&directory)?;
+    let shipped = Shipped::load(&directory, &serving).or_bad_input()?;
+    let models = serving.in_use();
+    super::serving::remarks(&models, console);
     let progress = console.progress();
-    let options = ReadOptions { format: args.format, max_rows: None };
     let battles = sources::read_battles(&args.file, &options, progress.as_ref()).or_bad_input()?.rows;
     let sample = args.sample.as_deref().map(read_bytes).transpose()?;
     let order = order_of(&battles, sample.as_deref(), args)?;
-    let rows = with_ids(&battles, shipped.predict(&battles, progress.as_ref())?.probabilities);
+    let deadline = args.long.deadline(started);
+    let predicted = shipped.predict(&battles, deadline, progress.as_ref())?;
+    let outcomes = Outcomes::of(predicted.outcomes.iter().copied());
+    let outcomes_file = outcomes_file(args, &battles, &predicted.outcomes);
+    let rows = with_ids(&battles, predicted.probabilities);
     let format = SubmissionFormat::of_task(shipped.manifest().identity.task);
     let rows = submissions::in_order_of(&order, &rows).or_bad_input()?;
     let bytes = format.write(&rows, args.floor).or_bad_input()?;
-    let swapped = swapped(&battles, &order, format, (args, &shipped))?;
+    let exchanged = Exchanged { battles: &battles, order: &order, format, floor: args.floor };
+    let swapped = exchanged.submission(&shipped, deadline, &predicted.outcomes)?;
     let reference = match &reference_directory {
         Some(directory) => Some(reference_of(directory, &battles, console)?),
         None => Some(own_reference(&shipped)),
@@ -83,8 +109,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         test: &battles,
         sample: sample.as_deref(),
         reference: reference.as_ref(),
-        swapped: Some(&swapped),
-        constant_is_meant: is_constant(&directory)?,
+        swapped: swapped.as_deref(),
+        // What the deadline left out may all get the same shares.
+        constant_is_meant: outcomes.fallback > 0 || is_constant(&directory)?,
     });
     if !console.is_json() {
         console.remark(&check::table(&diagnosis));
@@ -93,8 +120,31 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     out.write_all(&bytes)
         .with_context(|| format!("cannot write `{}`; nothing was changed there", args.out.display()))?;
     out.commit()?;
-    let submitted = Submitted { out: args.out.clone(), rows: rows.len(), diagnosis };
+    if let Some((path, bytes)) = &outcomes_file {
+        crate::files::write(path, bytes)?;
+    }
+    super::serving::finish(&journal, &outcomes)?;
+    super::serving::left_over(&outcomes, console);
+    let submitted = Submitted {
+        out: args.out.clone(),
+        rows: rows.len(),
+        outcomes,
+        outcomes_file: outcomes_file.map(|(path, _)| path),
+        calibrator_fitted_at_this_budget: models.iter().all(|model| model.fitted_at_max_tokens.is_none()),
+        models,
+        diagnosis,
+    };
     console.result(&submitted, || format!("{} rows, checked: {}", submitted.rows, submitted.out.display()))
+}
+
+/// A CSV `id,outcome` beside the submission, whose form has no place for it; none where every row is complete.
+fn outcomes_file(args: &Args, battles: &[Battle], outcomes: &[Outcome]) -> Option<(PathBuf, Vec<u8>)> {
+    if outcomes.iter().all(|outcome| *outcome == Outcome::Complete) {
+        return None;
+    }
+    let ids: Vec<BattleId> = battles.iter().map(|battle| battle.id.clone()).collect();
+    let names: Vec<&str> = outcomes.iter().map(|outcome| outcome.name()).collect();
+    Some((args.out.with_extension("outcomes.csv"), tables::outcomes::to_csv(&ids, &names)))
 }
 
 fn read_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -113,17 +163,32 @@ fn with_ids(battles: &[Battle], probabilities: Vec<Probabilities>) -> Vec<(Battl
     battles.iter().map(|battle| battle.id.clone()).zip(probabilities).collect()
 }
 
-/// The submission for the same battles with A and B exchanged, which the doctor compares.
-fn swapped(
-    battles: &[Battle],
-    order: &[BattleId],
+/// The same battles with A and B exchanged, for the doctor.
+struct Exchanged<'a> {
+    battles: &'a [Battle],
+    order: &'a [BattleId],
     format: SubmissionFormat,
-    (args, shipped): (&Args, &Shipped),
-) -> anyhow::Result<Vec<u8>> {
-    let exchanged: Vec<Battle> = battles.iter().map(Battle::swapped).collect();
-    let predicted = shipped.predict(&exchanged, &crate::progress::Silent)?.probabilities;
-    let rows = submissions::in_order_of(order, &with_ids(battles, predicted)).or_bad_input()?;
-    format.write(&rows, args.floor).or_bad_input()
+    floor: f64,
+}
+
+impl Exchanged<'_> {
+    /// Their submission; none where the deadline left other rows out, which would be compared with a fallback.
+    fn submission(
+        &self,
+        shipped: &Shipped,
+        deadline: Option<Deadline>,
+        straight: &[Outcome],
+    ) -> anyhow::Result<Option<Vec<u8>>> {
+        let exchanged: Vec<Battle> = self.battles.iter().map(Battle::swapped).collect();
+        // What a language model reads of a battle in both orders is what it has read already.
+        let predicted = shipped.predict(&exchanged, deadline, &crate::progress::Silent)?;
+        if predicted.outcomes != straight {
+            return Ok(None);
+        }
+        let rows = with_ids(self.battles, predicted.probabilities);
+        let rows = submissions::in_order_of(self.order, &rows).or_bad_input()?;
+        self.format.write(&rows, self.floor).or_bad_input().map(Some)
+    }
 }
 
 /// Whether the run learned nothing but shares: then each of its folds held one prediction out.
@@ -153,8 +218,8 @@ pub(super) fn reference_of(
     battles: &[Battle],
     console: &Console,
 ) -> anyhow::Result<Reference> {
-    let shipped = Shipped::load(directory)?;
-    let predicted = shipped.predict(battles, console.progress().as_ref())?;
+    let shipped = Shipped::load(directory, &super::serving::plain(console)).or_bad_input()?;
+    let predicted = shipped.predict(battles, None, console.progress().as_ref())?;
     Ok(Reference {
         name: directory.name(),
         predictions: with_ids(battles, predicted.probabilities),

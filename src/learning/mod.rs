@@ -1,10 +1,13 @@
 //! The contract of everything that learns a predictor from battles, and the light recipes.
 
 mod boosted;
+mod classifier;
 mod fixed;
 mod linear;
+mod model;
 mod prior;
 mod recipe;
+mod reward;
 pub mod softmax;
 mod training;
 
@@ -12,10 +15,13 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 pub use boosted::{BoostedLearner, BoostedRecipe};
+pub use classifier::ClassifierLearner;
 pub use fixed::FixedLearner;
 pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
+pub use model::ModelRecipe;
 pub use prior::PriorLearner;
 pub use recipe::LearnerRecipe;
+pub use reward::{RewardLearner, RewardRecipe};
 
 use crate::battle::LabeledBattle;
 use crate::predictors::{PredictError, Predictor};
@@ -55,6 +61,17 @@ pub struct FitContext<'a> {
     pub progress: &'a dyn Progress,
 }
 
+/// The rows of a whole cross-validation, for work that is done once ahead of all fits.
+#[derive(Clone, Copy)]
+pub struct Ahead<'a> {
+    /// Rows that some fold will predict.
+    pub judged: &'a [&'a LabeledBattle],
+    /// All rows that are validated on.
+    pub competition: &'a [LabeledBattle],
+    /// Rows that are only learned from.
+    pub extra: &'a [LabeledBattle],
+}
+
 /// A recipe that turns labelled battles into a predictor.
 ///
 /// Fits see rows in canonical order (by id), so that the order of a file changes no bit.
@@ -64,4 +81,18 @@ pub trait Learner: Send + Sync {
     /// # Errors
     /// `FitError` when nothing can be learned, or the fit was stopped.
     fn fit(&self, train: &[LabeledBattle], context: &FitContext<'_>) -> Result<Box<dyn Predictor>, FitError>;
+
+    /// Does once, ahead of all fits, what depends neither on labels nor on folds, such as asking a fixed model.
+    ///
+    /// # Errors
+    /// `FitError` when that fails or was stopped.
+    fn prepare(&self, ahead: &Ahead<'_>, context: &FitContext<'_>) -> Result<(), FitError> {
+        let _ = (ahead, context);
+        Ok(())
+    }
+
+    /// What a report must say of predictions that come from it.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -1,8 +1,13 @@
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BoostedLearner, BoostedRecipe, FitError, FixedLearner, Learner, LinearLearner, LinearRecipe, PriorLearner,
+    BoostedLearner, BoostedRecipe, ClassifierLearner, FitError, FixedLearner, Learner, LinearLearner,
+    LinearRecipe, ModelRecipe, PriorLearner, RewardLearner, RewardRecipe,
 };
+use crate::predictors::PredictError;
+use crate::predictors::language_model::Serving;
 
 /// Every recipe that a configuration can name, by its `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +19,10 @@ pub enum LearnerRecipe {
     Linear(Box<LinearRecipe>),
     /// Gradient-boosted trees on the same features.
     Boosted(BoostedRecipe),
+    /// An imported language model with one output for each verdict.
+    Classifier(ModelRecipe),
+    /// An imported language model that scores each response.
+    Reward(RewardRecipe),
     /// A test double.
     Fixed(FixedLearner),
 }
@@ -26,15 +35,35 @@ impl LearnerRecipe {
             Self::Prior(_) => "prior",
             Self::Linear(_) => "linear",
             Self::Boosted(_) => "boosted",
+            Self::Classifier(_) => "classifier",
+            Self::Reward(_) => "reward",
             Self::Fixed(_) => "fixed",
         }
     }
 
-    /// The learner behind the recipe.
+    /// The imported model that it asks.
+    pub fn model_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::Classifier(recipe) => Some(&mut recipe.model),
+            Self::Reward(recipe) => Some(&mut recipe.model),
+            _ => None,
+        }
+    }
+
+    /// Asks an imported model with other tokens a sequence than the recipe says.
+    pub fn override_max_tokens(&mut self, max_tokens: usize) {
+        match self {
+            Self::Classifier(recipe) => recipe.max_tokens = Some(max_tokens),
+            Self::Reward(recipe) => recipe.max_tokens = Some(max_tokens),
+            _ => {}
+        }
+    }
+
+    /// The learner behind the recipe; language models are opened as `serving` says.
     ///
     /// # Errors
-    /// `FitError` when this program was built without the part that the recipe needs.
-    pub fn learner(&self) -> Result<Box<dyn Learner>, FitError> {
+    /// `FitError` when this program was built without the part that the recipe needs, or a model cannot be used.
+    pub fn learner(&self, serving: &Serving) -> Result<Box<dyn Learner>, FitError> {
         Ok(match self {
             Self::Prior(learner) => Box::new(*learner),
             Self::Linear(recipe) => Box::new(LinearLearner { recipe: *recipe.clone() }),
@@ -42,6 +71,12 @@ impl LearnerRecipe {
                 let failed = |error: &dyn std::fmt::Display| FitError::Failed(error.to_string());
                 recipe.check().map_err(|error| failed(&error))?;
                 Box::new(BoostedLearner::new(recipe.clone()).map_err(|error| failed(&error))?)
+            }
+            Self::Classifier(recipe) => {
+                Box::new(ClassifierLearner::new(recipe, serving).map_err(PredictError::from)?)
+            }
+            Self::Reward(recipe) => {
+                Box::new(RewardLearner::new(recipe, serving).map_err(PredictError::from)?)
             }
             Self::Fixed(learner) => Box::new(learner.clone()),
         })

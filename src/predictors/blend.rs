@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::{PredictError, PredictRun, Predictor, SavedPredictor, predict_all};
+use super::language_model::{Forecasted, Outcome};
+use super::{PlannedRows, PredictError, PredictRun, Predictor, RowDetail, SavedPredictor, predict_in_detail};
 use crate::battle::{Battle, NotProbabilities, Probabilities};
 
 /// How the predictions of several members become one.
@@ -79,13 +80,22 @@ impl Blend {
 
 impl Predictor for Blend {
     fn predict(&self, battles: &[Battle], run: &mut dyn PredictRun) -> Result<(), PredictError> {
+        let deadline = run.deadline();
         let members = self
             .members
             .iter()
-            .map(|member| predict_all(member.as_ref(), battles))
+            .map(|member| predict_in_detail(member.as_ref(), battles, deadline, run.progress()))
             .collect::<Result<Vec<_>, _>>()?;
         for (row, battle) in battles.iter().enumerate() {
-            let of_row: Vec<Probabilities> = members.iter().map(|member| member[row]).collect();
+            // Members with raw numbers are fits of one model: those of the first are those of all.
+            let raw = members.iter().map(|member| &member[row].raw).find(|raw| !raw.is_empty());
+            let outcome = members.iter().map(|member| member[row].outcome).max().unwrap_or(Outcome::Complete);
+            if raw.is_some() || outcome != Outcome::Complete {
+                run.detail(row, RowDetail { raw: raw.cloned().unwrap_or_default(), outcome });
+            }
+            let of_row: Option<Vec<Probabilities>> =
+                members.iter().map(|member| member[row].probabilities).collect();
+            let Some(of_row) = of_row else { continue };
             let pooled = self
                 .pooling
                 .pool(&of_row, &self.weights)
@@ -101,5 +111,26 @@ impl Predictor for Blend {
             weights: self.weights.clone(),
             members: self.members.iter().map(|member| member.saved()).collect(),
         }
+    }
+
+    fn raw_columns(&self) -> Vec<String> {
+        self.members
+            .iter()
+            .map(|member| member.raw_columns())
+            .find(|names| !names.is_empty())
+            .unwrap_or_default()
+    }
+
+    fn wants_whole_file(&self) -> bool {
+        self.members.iter().any(|member| member.wants_whole_file())
+    }
+
+    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
+        // Several fits of one model ask it the same sequences, which it computes once.
+        self.members
+            .iter()
+            .map(|member| member.forecast(plan))
+            .find(|found| !matches!(found, Ok(None)))
+            .unwrap_or(Ok(None))
     }
 }

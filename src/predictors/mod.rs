@@ -2,23 +2,33 @@
 
 mod blend;
 mod boosted;
+mod classifier;
+mod collected;
 mod fixed;
 pub mod language_model;
 pub mod linear;
 mod prior;
+mod reward;
+mod saved_model;
 mod swap_average;
 
 use serde::{Deserialize, Serialize};
 
 pub use blend::{Blend, Pooling};
 pub use boosted::{Boosted, BoostedNotBuilt};
+pub use classifier::{Classifier, verdict};
+pub use collected::{Collected, PredictedRow, predict_all, predict_in_detail};
 pub use fixed::Fixed;
 pub use linear::Linear;
 pub use prior::Prior;
+pub use reward::Reward;
+pub use saved_model::SavedModel;
 pub use swap_average::SwapAverage;
 
 use crate::battle::{Battle, Probabilities};
-use crate::progress::{Progress, Silent};
+use crate::progress::Progress;
+use crate::ties::TieModel;
+use language_model::{Deadline, Forecasted, LanguageModelError, Outcome, Serving};
 
 /// A prediction could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +55,9 @@ pub enum PredictError {
     /// The run was asked to stop.
     #[error("stopped before the end")]
     Stopped,
+    /// A language model cannot be used, or failed.
+    #[error(transparent)]
+    LanguageModel(#[from] LanguageModelError),
     /// The saved predictor does not fit this program, or its files are damaged.
     #[error("{0}")]
     Unusable(String),
@@ -60,6 +73,47 @@ pub trait Predictor: Send + Sync {
 
     /// What is needed to load it again: a tagged, serialisable recipe.
     fn saved(&self) -> SavedPredictor;
+
+    /// The names of the numbers that it hands over as `RowDetail::raw`; none for most.
+    fn raw_columns(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether it wants to see all battles of a file at once, because it sorts them by length and shows its
+    /// own bar.
+    fn wants_whole_file(&self) -> bool {
+        false
+    }
+
+    /// How long `plan.rows` battles like these would take, where that is worth a forecast.
+    ///
+    /// # Errors
+    /// `PredictError` when the sample cannot be computed.
+    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
+        let _ = plan;
+        Ok(None)
+    }
+}
+
+/// A run that is only planned.
+#[derive(Clone, Copy)]
+pub struct PlannedRows<'a> {
+    /// Battles like those of the run.
+    pub battles: &'a [Battle],
+    /// How many the run will have.
+    pub rows: usize,
+    /// Who wants to know how far it is.
+    pub progress: &'a dyn Progress,
+}
+
+/// What stands behind a prediction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowDetail {
+    /// Logits or rewards, one number for each of `Predictor::raw_columns`; not a number where it was not
+    /// computed.
+    pub raw: Vec<f32>,
+    /// Whether everything was computed; `Fallback` says that the row was left out and nothing is emitted.
+    pub outcome: Outcome,
 }
 
 /// Every predictor as it lies in a run directory; `load` gives it back.
@@ -74,6 +128,18 @@ pub enum SavedPredictor {
     Boosted(Box<Boosted>),
     /// A test double that looks predictions up by id.
     Fixed(Fixed),
+    /// The classes of a language model.
+    Classifier {
+        /// The model.
+        model: SavedModel,
+    },
+    /// The rewards of a language model with a tie link.
+    Reward {
+        /// The model.
+        model: SavedModel,
+        /// From two rewards to three probabilities.
+        link: TieModel,
+    },
     /// The mean of both orders of another predictor.
     SwapAverage {
         /// The predictor asked twice.
@@ -91,19 +157,23 @@ pub enum SavedPredictor {
 }
 
 impl SavedPredictor {
-    /// The predictor behind the recipe.
+    /// The predictor behind the recipe; language models are opened as `serving` says.
     ///
     /// # Errors
-    /// `PredictError::Unusable` when the recipe does not fit this program.
-    pub fn load(self) -> Result<Box<dyn Predictor>, PredictError> {
+    /// `PredictError::Unusable` when the recipe does not fit this program, `LanguageModel` when a model is not
+    /// there, is another one, or cannot be run.
+    pub fn load(self, serving: &Serving) -> Result<Box<dyn Predictor>, PredictError> {
         Ok(match self {
             Self::Prior(prior) => Box::new(prior),
             Self::Linear(linear) => linear,
             Self::Boosted(boosted) => boosted.checked()?,
             Self::Fixed(fixed) => Box::new(fixed),
-            Self::SwapAverage { inner } => Box::new(SwapAverage(inner.load()?)),
+            Self::Classifier { model } => Box::new(Classifier::new(model.open(serving)?)?),
+            Self::Reward { model, link } => Box::new(Reward::new(model.open(serving)?, link)?),
+            Self::SwapAverage { inner } => Box::new(SwapAverage(inner.load(serving)?)),
             Self::Blend { pooling, weights, members } => {
-                let members = members.into_iter().map(Self::load).collect::<Result<Vec<_>, _>>()?;
+                let members =
+                    members.into_iter().map(|member| member.load(serving)).collect::<Result<Vec<_>, _>>()?;
                 Box::new(Blend::new(pooling, weights, members)?)
             }
         })
@@ -114,69 +184,16 @@ impl SavedPredictor {
 pub trait PredictRun {
     /// The prediction of the battle at position `row` of the slice given.
     fn emit(&mut self, row: usize, probabilities: Probabilities);
+    /// What stands behind the prediction of a row.
+    fn detail(&mut self, row: usize, detail: RowDetail) {
+        let _ = (row, detail);
+    }
     /// Whether to stop at the next batch.
     fn stop(&self) -> bool;
+    /// When the last batch must be done.
+    fn deadline(&self) -> Option<Deadline> {
+        None
+    }
     /// Who wants to know how far it is.
     fn progress(&self) -> &dyn Progress;
-}
-
-/// A `PredictRun` that keeps everything in memory and checks that each row came once.
-pub struct Collected<'a> {
-    predictions: Vec<(usize, Probabilities)>,
-    progress: &'a dyn Progress,
-}
-
-impl<'a> Collected<'a> {
-    /// An empty collection.
-    #[must_use]
-    pub fn new(progress: &'a dyn Progress) -> Self {
-        Self { predictions: Vec::new(), progress }
-    }
-
-    /// The predictions in the order of the battles.
-    ///
-    /// # Errors
-    /// `PredictError::WrongCount` when a row came never or twice.
-    pub fn finish(self, rows: usize) -> Result<Vec<Probabilities>, PredictError> {
-        let mut counts = vec![0_usize; rows];
-        let mut result = vec![Probabilities::UNIFORM; rows];
-        for (row, probabilities) in self.predictions {
-            let Some(count) = counts.get_mut(row) else {
-                return Err(PredictError::WrongCount { row, rows, count: 1 });
-            };
-            *count += 1;
-            result[row] = probabilities;
-        }
-        match counts.iter().position(|count| *count != 1) {
-            Some(row) => Err(PredictError::WrongCount { row, rows, count: counts[row] }),
-            None => Ok(result),
-        }
-    }
-}
-
-impl PredictRun for Collected<'_> {
-    fn emit(&mut self, row: usize, probabilities: Probabilities) {
-        self.predictions.push((row, probabilities));
-    }
-
-    fn stop(&self) -> bool {
-        false
-    }
-
-    fn progress(&self) -> &dyn Progress {
-        self.progress
-    }
-}
-
-/// The predictions of all battles, in their order, without a bar.
-///
-/// # Errors
-/// As `Predictor::predict`, and when a row came never or twice.
-pub fn predict_all(
-    predictor: &dyn Predictor,
-    battles: &[Battle],
-) -> Result<Vec<Probabilities>, PredictError> {
-    let mut run = Collected::new(&Silent);
-    predictor.predict(battles, &mut run)?;
-    run.finish(battles.len())
 }

@@ -12,6 +12,7 @@ mod guard;
 mod json_lines;
 mod json_text;
 mod kind;
+pub mod outcomes;
 mod parquet;
 pub mod predictions;
 pub mod scores;

@@ -2,11 +2,37 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::{CrossPredictions, Journal, Member, Plan, TrainingSet, Unit, UnitResult, ValidationError};
+use super::{
+    CrossPredictions, Journal, Member, MemberScores, Plan, RawScores, TrainingSet, Unit, UnitResult,
+    ValidationError,
+};
 use crate::battle::{Battle, LabeledBattle, Probabilities, Task};
-use crate::learning::FitContext;
-use crate::predictors::{Pooling, Predictor, SavedPredictor, predict_all};
+use crate::learning::{Ahead, FitContext};
+use crate::predictors::{Pooling, PredictError, Predictor, SavedPredictor, predict_in_detail};
+use crate::progress::Silent;
 use crate::splits::Fold;
+
+/// Lets every member do once what depends neither on labels nor on folds.
+///
+/// # Errors
+/// `ValidationError::Fit` when a member fails.
+pub fn prepare(
+    set: TrainingSet<'_>,
+    members: &[Member],
+    plan: &Plan<'_>,
+    context: &FitContext<'_>,
+) -> Result<(), ValidationError> {
+    let rows: BTreeSet<usize> = plan.folds.iter().flat_map(|fold| fold.held_out.iter().copied()).collect();
+    let judged: Vec<&LabeledBattle> = rows.into_iter().map(|row| &set.competition[row]).collect();
+    let ahead = Ahead { judged: &judged, competition: set.competition, extra: set.extra };
+    for member in members {
+        member
+            .learner
+            .prepare(&ahead, context)
+            .map_err(|source| ValidationError::Prepare { member: member.name.clone(), source })?;
+    }
+    Ok(())
+}
 
 /// Fits every member on every fold for every seed and predicts the rows that the fold holds out.
 ///
@@ -43,6 +69,7 @@ pub fn cross_fit(
         .collect::<Result<Vec<_>, ValidationError>>()?;
     Ok(CrossPredictions {
         rows: average_seeds(&set, members.len(), &units, &results, plan)?,
+        raw: raw_scores(set.competition.len(), members.len(), &units, &results),
         predictors: collect_predictors(members.len(), plan, &units, results),
         extra_left_out: extra.iter().map(|kept| set.extra.len() - kept.len()).collect(),
     })
@@ -79,7 +106,8 @@ pub fn fit_final(
             } else {
                 let predictor = fit(&members[*member], &all, unit, context)?;
                 let saved = predictor.saved();
-                let result = UnitResult { predictions: Vec::new(), predictor: Some(saved.clone()) };
+                let predictor = Some(saved.clone());
+                let result = UnitResult { predictions: Vec::new(), raw: RawScores::default(), predictor };
                 journal.store(unit, &result)?;
                 saved
             };
@@ -135,18 +163,24 @@ impl FoldWork<'_> {
         let predictor = fit(member, &train, self.unit, context)?;
         let unseen: Vec<Battle> =
             self.fold.held_out.iter().map(|row| self.set.competition[*row].battle.clone()).collect();
-        let predictions =
-            predict_all(predictor.as_ref(), &unseen).map_err(|source| ValidationError::Predict {
-                member: member.name.clone(),
-                seed: self.unit.seed,
-                fold: self.unit.fold,
-                source,
-            })?;
-        let rows = self.fold.held_out.iter().copied();
-        Ok(UnitResult {
-            predictions: rows.zip(predictions.into_iter().map(Probabilities::ln)).collect(),
-            predictor: keep_predictor.then(|| predictor.saved()),
-        })
+        let failed = |source| ValidationError::Predict {
+            member: member.name.clone(),
+            seed: self.unit.seed,
+            fold: self.unit.fold,
+            source,
+        };
+        let predicted = predict_in_detail(predictor.as_ref(), &unseen, None, &Silent).map_err(failed)?;
+        let mut raw = RawScores { columns: predictor.raw_columns(), bits: Vec::new() };
+        let mut predictions = Vec::with_capacity(predicted.len());
+        for (place, (row, found)) in self.fold.held_out.iter().zip(predicted).enumerate() {
+            let rows = unseen.len();
+            let missing = || failed(PredictError::WrongCount { row: place, rows, count: 0 });
+            predictions.push((*row, found.probabilities.ok_or_else(missing)?.ln()));
+            if !raw.is_empty() {
+                raw.bits.push(found.raw.iter().map(|number| number.to_bits()).collect());
+            }
+        }
+        Ok(UnitResult { predictions, raw, predictor: keep_predictor.then(|| predictor.saved()) })
     }
 }
 
@@ -191,6 +225,34 @@ fn average_seeds(
         complete.then(|| row.iter().map(|seeds| mean(seeds, &weights)).collect::<Option<Vec<_>>>()).flatten()
     });
     Ok(rows.collect())
+}
+
+/// What stood before the predictions of each member; of several seeds the first, since raw numbers of two fits
+/// have no common scale.
+fn raw_scores(
+    rows: usize,
+    members: usize,
+    units: &[(usize, usize, Unit)],
+    results: &[UnitResult],
+) -> Vec<MemberScores> {
+    let mut scores = vec![MemberScores::default(); members];
+    for ((member, _, _), result) in units.iter().zip(results) {
+        if result.raw.is_empty() {
+            continue;
+        }
+        let of_member = &mut scores[*member];
+        of_member.columns.clone_from(&result.raw.columns);
+        of_member.rows.resize(rows, Vec::new());
+        for ((row, _), bits) in result.predictions.iter().zip(&result.raw.bits) {
+            match of_member.rows.get_mut(*row) {
+                Some(place) if place.is_empty() => {
+                    *place = bits.iter().map(|bits| f32::from_bits(*bits)).collect();
+                }
+                _ => {}
+            }
+        }
+    }
+    scores
 }
 
 /// The mean over the seeds; of one seed the prediction itself, to the last bit.

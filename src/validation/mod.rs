@@ -15,7 +15,7 @@ pub use assembly::{
     AssemblyCounts, keep_first_of_each, keep_first_of_each_battle, keep_first_of_each_prompt,
     prepare_for_task, replace_targets,
 };
-pub use cross::{cross_fit, fit_final};
+pub use cross::{cross_fit, fit_final, prepare};
 
 /// Held-out predictions could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,15 @@ pub enum ValidationError {
         rows: usize,
         /// The first of them.
         example: BattleId,
+    },
+    /// A member could not do its work ahead of all fits.
+    #[error("predictor `{member}`: {source}")]
+    Prepare {
+        /// The member.
+        member: String,
+        /// What went wrong.
+        #[source]
+        source: FitError,
     },
     /// A member could not be fitted.
     #[error("predictor `{member}`, seed {seed}, {}: {source}", fold_words(*fold))]
@@ -105,8 +114,37 @@ pub struct UnitResult {
     /// Held-out rows (positions in the competition rows) with the logarithms of their probabilities.
     #[serde(with = "bits")]
     pub predictions: Vec<(usize, [f64; 3])>,
+    /// What stood before the predictions, in the same order; empty for most predictors.
+    #[serde(default, skip_serializing_if = "RawScores::is_empty")]
+    pub raw: RawScores,
     /// The predictor, where it is shipped.
     pub predictor: Option<SavedPredictor>,
+}
+
+/// Logits or rewards of some rows, so that links and calibrators can be fitted again without the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawScores {
+    /// The names of the numbers of a row.
+    pub columns: Vec<String>,
+    /// The numbers of each row, as the bits of f32: JSON does not keep all of them.
+    pub bits: Vec<Vec<u32>>,
+}
+
+impl RawScores {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+}
+
+/// The raw numbers of one member on all competition rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MemberScores {
+    /// The names of the numbers of a row; none for most members.
+    pub columns: Vec<String>,
+    /// Per competition row its numbers; empty where there are none.
+    pub rows: Vec<Vec<f32>>,
 }
 
 /// Where finished units are kept, so that an interrupted run goes on where it was.
@@ -142,6 +180,8 @@ pub struct CrossPredictions {
     pub predictors: Vec<Vec<Vec<SavedPredictor>>>,
     /// Per fold how many extra rows had to leave its training.
     pub extra_left_out: Vec<usize>,
+    /// Per member what stood before its predictions; of several seeds those of the first.
+    pub raw: Vec<MemberScores>,
 }
 
 /// JSON has no minus infinity, and a resumed run must give the same bytes: logarithms are kept as bits.

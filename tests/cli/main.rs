@@ -20,7 +20,10 @@ mod doctor;
 mod encode;
 mod import;
 mod ingest;
+mod language_model;
 mod log;
+#[path = "../models/mod.rs"]
+mod model_folders;
 mod models;
 mod pipeline;
 mod report;

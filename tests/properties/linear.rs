@@ -16,6 +16,7 @@ use tiebreak::learning::softmax::SoftmaxParams;
 use tiebreak::learning::{
     FitContext, FitError, Learner, LinearLearner, LinearRecipe, PenaltyRule, PriorLearner,
 };
+use tiebreak::predictors::language_model::Serving;
 use tiebreak::predictors::linear::{FitStatus, FittedSoftmax, Matrix, Penalties, SoftmaxRecords};
 use tiebreak::predictors::{PredictError, Predictor, SavedPredictor, predict_all};
 use tiebreak::progress::Silent;
@@ -251,7 +252,7 @@ fn a_saved_predictor_predicts_the_same_and_refuses_other_features() {
     let linear = fit_in(&fixed(0.01), &arena(150, 24, false)).unwrap();
     let rows = battles(&arena(40, 25, false));
     let text = serde_json::to_string(&linear.saved()).unwrap();
-    let loaded = serde_json::from_str::<SavedPredictor>(&text).unwrap().load().unwrap();
+    let loaded = serde_json::from_str::<SavedPredictor>(&text).unwrap().load(&Serving::new(1, 1)).unwrap();
     assert_eq!(predict_all(linear.as_ref(), &rows).unwrap(), predict_all(loaded.as_ref(), &rows).unwrap());
 
     let SavedPredictor::Linear(mut other) = serde_json::from_str(&text).unwrap() else {

@@ -9,7 +9,10 @@
 )]
 
 mod library;
+#[path = "../models/mod.rs"]
+mod models;
 mod pools;
+mod predictors;
 mod resumption;
 mod runs;
 

@@ -5,7 +5,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tiebreak::onnx::{Device, PoolOptions, SessionPool};
-use tiebreak::predictors::language_model::{Identity, Journal, Request, Runner, ScheduleOptions, compute};
+use tiebreak::predictors::language_model::{
+    Identity, Journal, Request, Runner, ScheduleOptions, compute, rows_of,
+};
 use tiebreak::progress::Silent;
 
 use super::runs::mean;
@@ -21,7 +23,8 @@ fn run_in(folder: &Path, count: usize, longest: usize) {
     let recovered_items = recovered.items.len();
     let runner = Runner { pool: &pool, sequences: &rows, head: &mean };
     let schedule = ScheduleOptions { batch_tokens: 512, orders: 2, one_pass_first: false };
-    let request = Request { lengths: &lengths, schedule, deadline: None };
+    let items = rows_of(lengths.len(), 2);
+    let request = Request { lengths: &lengths, rows: &items, schedule, admits: &|_| true };
     let computed = compute(&runner, &request, Some((&mut journal, recovered)), &Silent).unwrap();
     assert_eq!(computed.summary.items + recovered_items, count, "an item was lost or computed twice");
     let bytes: Vec<u8> =

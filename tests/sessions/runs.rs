@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tiebreak::onnx::{Device, PoolOptions, SessionPool};
 use tiebreak::predictors::language_model::{
     Computed, Deadline, Outcomes, Request, RunError, Runner, ScheduleOptions, SpeedModel, compute, dry_run,
-    outcomes,
+    outcomes, rows_of,
 };
 use tiebreak::progress::Silent;
 
@@ -29,7 +29,9 @@ fn schedule(batch_tokens: usize) -> ScheduleOptions {
 fn computed(pool: &SessionPool, rows: &Rows, batch_tokens: usize) -> Result<Computed, RunError> {
     let lengths = rows.lengths();
     let runner = Runner { pool, sequences: rows, head: &mean };
-    let request = Request { lengths: &lengths, schedule: schedule(batch_tokens), deadline: None };
+    let items = rows_of(lengths.len(), 2);
+    let schedule = schedule(batch_tokens);
+    let request = Request { lengths: &lengths, rows: &items, schedule, admits: &|_| true };
     compute(&runner, &request, None, &Silent)
 }
 
@@ -71,7 +73,8 @@ fn a_number_that_is_not_finite_names_its_item() {
     let rows = Rows(vec![(vec![1], vec![0]), (vec![2, 7], vec![0, 0]), (vec![7, 2, 2], vec![0, 0, 0])]);
     let pool = open("half_logits");
     let runner = Runner { pool: &pool, sequences: &rows, head: &|values, _| values.to_vec() };
-    let request = Request { lengths: &[1, 2, 3], schedule: schedule(64), deadline: None };
+    let items = rows_of(3, 2);
+    let request = Request { lengths: &[1, 2, 3], rows: &items, schedule: schedule(64), admits: &|_| true };
     let message = compute(&runner, &request, None, &Silent).unwrap_err().to_string();
     says(&message, &["`inf`", "item 2 (3 tokens)", "half precision"]);
     let runner = Runner { head: &|values, _| vec![values[0] / 0.0], ..runner };
@@ -83,7 +86,8 @@ fn an_item_that_does_not_fit_the_model_is_named() {
     let rows = Rows::of_lengths(&[4, 17]);
     let pool = open("fixed");
     let runner = Runner { pool: &pool, sequences: &rows, head: &mean };
-    let request = Request { lengths: &[4, 17], schedule: schedule(64), deadline: None };
+    let items = rows_of(2, 2);
+    let request = Request { lengths: &[4, 17], rows: &items, schedule: schedule(64), admits: &|_| true };
     let message = compute(&runner, &request, None, &Silent).unwrap_err().to_string();
     says(&message, &["item 1 (17 tokens)", "fixed to 16"]);
 }
@@ -108,12 +112,16 @@ fn after_a_deadline_no_batch_is_begun_and_the_rows_left_are_counted() {
     let runner = Runner { pool: &pool, sequences: &rows, head: &mean };
     let begun = Instant::now();
     let schedule = ScheduleOptions { batch_tokens: 100, orders: 2, one_pass_first: true };
-    let over = Request { lengths: &lengths, schedule, deadline: Some(Deadline::new(begun, Duration::ZERO)) };
+    let items = rows_of(lengths.len(), 2);
+    let no_time = Deadline::new(begun, Duration::ZERO);
+    let over =
+        Request { lengths: &lengths, rows: &items, schedule, admits: &|seconds| no_time.admits(seconds) };
     let late = compute(&runner, &over, None, &Silent).unwrap();
     assert!(late.summary.stopped && late.values.iter().all(Option::is_none));
     let done: Vec<bool> = late.values.iter().map(Option::is_some).collect();
     assert_eq!(outcomes(&done, 2).1, Outcomes { complete: 0, one_pass: 0, fallback: 20 });
-    let in_time = Request { deadline: Some(Deadline::new(begun, Duration::from_hours(1))), ..over };
+    let an_hour = Deadline::new(begun, Duration::from_hours(1));
+    let in_time = Request { admits: &|seconds| an_hour.admits(seconds), ..over };
     let all = compute(&runner, &in_time, None, &Silent).unwrap();
     assert!(!all.summary.stopped);
     assert_eq!(bits(&all.values), bits(&computed(&pool, &rows, 1024).unwrap().values));

@@ -6,6 +6,7 @@ use crate::battle::{BattleId, GroupId, LabeledBattle, Task, normalised_prompt};
 use crate::commands::{BadInput, Console, OrBadInput};
 use crate::config::{Config, DataSource, Deduplicate, Role, Ties};
 use crate::manifest::DataIdentity;
+use crate::predictors::language_model::Serving;
 use crate::sources::{self, ReadOptions};
 use crate::splits::{self, Fold, GroupedRow};
 use crate::tables;
@@ -201,15 +202,27 @@ pub(super) fn config_hash(config: &Config) -> anyhow::Result<String> {
         source.labels = source.labels.as_ref().map(|path| file_name(path).into());
     }
     portable.validation.folds_file = None;
+    for entry in &mut portable.predictor {
+        if let Some(model) = entry.recipe.model_mut() {
+            *model = file_name(model).into();
+        }
+    }
     Ok(blake3::hash(portable.to_toml()?.as_bytes()).to_hex().to_string())
 }
 
 /// The hash of all that decides a run; a resumed run must have the same one.
-pub(super) fn identity_hash(config: &Config, prepared: &Prepared) -> anyhow::Result<String> {
+pub(super) fn identity_hash(
+    config: &Config,
+    prepared: &Prepared,
+    serving: &Serving,
+) -> anyhow::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(config_hash(config)?.as_bytes());
     hasher.update(prepared.folds_hash().as_bytes());
     hasher.update(serde_json::to_string(&prepared.sources)?.as_bytes());
+    for fingerprint in serving.fingerprints() {
+        hasher.update(fingerprint.as_bytes());
+    }
     for row in prepared.competition.iter().chain(&prepared.extra) {
         for share in row.target.to_array() {
             hasher.update(&share.to_bits().to_le_bytes());

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::{BadInput, Console, OrBadInput};
+use super::{BadInput, Console, OrBadInput, ServingArgs};
 use crate::battle::{HeldOut, Probabilities, Provenance, Scored};
 use crate::config::{Config, DataSource, FinalFit, Role};
 use crate::learning::FitContext;
 use crate::predictors::SavedPredictor;
+use crate::predictors::language_model::Serving;
 use crate::run_dir::{GrowingRun, Start};
 use crate::validation::{self, CrossPredictions, Member, Plan};
 
@@ -52,6 +53,8 @@ pub struct Args {
     /// Start afresh, and replace an earlier run of this name when the new one is done
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    serving: ServingArgs,
 }
 
 /// Trains a run.
@@ -61,7 +64,11 @@ pub struct Args {
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let started = Instant::now();
     let config = resolve(args)?;
-    let members = members(&config)?;
+    let mut serving = args.serving.serving(console);
+    // Already in the configuration, so that it is what the run is fitted at.
+    serving.max_tokens = None;
+    let members = members(&config, &serving)?;
+    warn(&members, &serving, console);
     let growing = GrowingRun::begin(&args.run, start(args)).or_bad_input()?;
     let prepared = data::prepare(&config, console)?;
     let progress = console.progress();
@@ -75,12 +82,14 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         stop: &stop,
         progress: progress.as_ref(),
     };
-    let journal = growing.journal(&data::identity_hash(&config, &prepared)?).or_bad_input()?;
+    let identity = data::identity_hash(&config, &prepared, &serving)?;
+    let journal = growing.journal(&identity).or_bad_input()?;
     let plan = Plan {
         folds: &prepared.folds,
         seeds: &config.seeds,
         keep_predictors: config.final_fit.fit != FinalFit::Refit,
     };
+    validation::prepare(prepared.set(), &members, &plan, &context)?;
     let cross = validation::cross_fit(prepared.set(), &members, &plan, &context, &journal)?;
     let held_out = held_out(&prepared, &cross);
     let post = config.post_processing.cross_fit(&held_out, config.task)?;
@@ -96,6 +105,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         cross: &cross,
         held_out: &held_out,
         post: &post,
+        members: &members,
+        serving: &serving,
     };
     outputs.write(growing, &shipped, args, (console, started))
 }
@@ -127,12 +138,27 @@ fn resolve(args: &Args) -> anyhow::Result<Config> {
     if let Some(seed) = args.seed {
         config.seeds = vec![seed];
     }
+    if let Some(max_tokens) = args.serving.max_tokens() {
+        for entry in &mut config.predictor {
+            entry.recipe.override_max_tokens(max_tokens);
+        }
+    }
     Ok(config)
 }
 
-fn members(config: &Config) -> anyhow::Result<Vec<Member>> {
+/// Says what must be known of the members before hours are spent on them.
+fn warn(members: &[Member], serving: &Serving, console: &Console) {
+    super::serving::remarks(&serving.in_use(), console);
+    for member in members {
+        for warning in member.learner.warnings() {
+            console.warn(&format!("predictor `{}`: {warning}", member.name));
+        }
+    }
+}
+
+fn members(config: &Config, serving: &Serving) -> anyhow::Result<Vec<Member>> {
     let names = config.predictor_names();
-    let learners = config.predictor.iter().map(|entry| entry.recipe.learner().or_bad_input());
+    let learners = config.predictor.iter().map(|entry| entry.recipe.learner(serving).or_bad_input());
     names.into_iter().zip(learners).map(|(name, learner)| Ok(Member { name, learner: learner? })).collect()
 }
 

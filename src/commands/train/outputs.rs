@@ -11,9 +11,11 @@ use crate::config::Config;
 use crate::evaluation::{self, Evaluation, EvaluationRequest};
 use crate::manifest::{Environment, FORMAT_VERSION, Identity, Manifest, class_shares};
 use crate::predictors::SavedPredictor;
+use crate::predictors::language_model::Serving;
 use crate::run_dir::{GrowingRun, RunDir};
 use crate::tables;
-use crate::validation::CrossPredictions;
+use crate::tables::scores::MemberTable;
+use crate::validation::{CrossPredictions, Member};
 
 /// What the work of a training leaves behind, ready to be written.
 pub(super) struct Outputs<'a> {
@@ -22,6 +24,8 @@ pub(super) struct Outputs<'a> {
     pub(super) cross: &'a CrossPredictions,
     pub(super) held_out: &'a HeldOut<Vec<Probabilities>>,
     pub(super) post: &'a CrossFitted,
+    pub(super) members: &'a [Member],
+    pub(super) serving: &'a Serving,
 }
 
 /// What is printed of a finished run.
@@ -94,7 +98,30 @@ impl Outputs<'_> {
             seed: self.config.validation.seed,
             ..EvaluationRequest::new(&self.post.held_out, self.config.task, &split)
         };
-        Ok(evaluation::evaluate(&request)?)
+        let mut evaluation = evaluation::evaluate(&request)?;
+        for member in self.members {
+            let of_member = member.learner.warnings().into_iter();
+            evaluation.warnings.extend(of_member.map(|said| format!("predictor `{}`: {said}", member.name)));
+        }
+        Ok(evaluation)
+    }
+
+    /// What each member said out of fold, with the raw numbers behind it.
+    fn member_tables(&self) -> Vec<MemberTable> {
+        let held_out = self.held_out.rows();
+        let judged: Vec<usize> =
+            (0..self.cross.rows.len()).filter(|row| self.cross.rows[*row].is_some()).collect();
+        let table = |(position, member): (usize, &Member)| {
+            let scores = &self.cross.raw[position];
+            let raw_of = |row: &usize| scores.rows.get(*row).cloned().unwrap_or_default();
+            MemberTable {
+                name: member.name.clone(),
+                probabilities: held_out.iter().map(|row| row.prediction.get(position).copied()).collect(),
+                raw_columns: scores.columns.clone(),
+                raw: judged.iter().map(raw_of).collect(),
+            }
+        };
+        self.members.iter().enumerate().map(table).collect()
     }
 
     fn write_tables(&self, directory: &RunDir) -> anyhow::Result<()> {
@@ -106,9 +133,7 @@ impl Outputs<'_> {
             &tables::predictions::to_parquet(&predictions)?,
         )?;
         let ids: Vec<BattleId> = self.held_out.rows().iter().map(|row| row.id.clone()).collect();
-        let members: Vec<Vec<Probabilities>> =
-            self.held_out.rows().iter().map(|row| row.prediction.clone()).collect();
-        let scores = tables::scores::to_parquet(&ids, &self.config.predictor_names(), &members)?;
+        let scores = tables::scores::to_parquet(&ids, None, &self.member_tables())?;
         RunDir::write(&directory.scores_path(), &scores)?;
         let prepared = self.prepared;
         let folds: Vec<tables::folds::FoldRow> = prepared
@@ -140,6 +165,7 @@ impl Outputs<'_> {
                 extra_left_out: self.cross.extra_left_out.clone(),
                 class_shares: class_shares(&self.prepared.competition),
                 prompts_hash: self.prepared.prompts_hash(),
+                models: self.serving.fingerprints(),
             },
             environment: Environment {
                 command: std::env::args().collect::<Vec<_>>().join(" "),
@@ -147,6 +173,7 @@ impl Outputs<'_> {
                 threads: console.threads(),
                 platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
                 finished_unix_seconds: finished,
+                models: self.serving.in_use(),
             },
         })
     }

@@ -8,6 +8,7 @@ use crate::battle::{Class, Probabilities, Target};
 use crate::checkpoint::OutputMeaning;
 use crate::commands::model_folder::ModelFolder;
 use crate::encoding::{Sequence, Shown};
+use crate::predictors::verdict;
 
 /// A line of the dump beside our sequence.
 pub(super) struct Pair {
@@ -199,8 +200,9 @@ impl Comparison {
     fn note_verdicts(&mut self, both: &[Both<'_>], outputs: &[OutputMeaning]) {
         let mut sums = [0.0; 2];
         for both in both {
-            let verdicts = [verdict(outputs, &both.ours), verdict(outputs, both.theirs)];
-            let [Some(ours), Some(theirs)] = verdicts else { continue };
+            let verdicts =
+                [both.ours.as_slice(), both.theirs].map(|logits| verdict(outputs, logits.iter().copied()));
+            let [Ok(ours), Ok(theirs)] = verdicts else { continue };
             self.decisions += 1;
             self.flipped_decisions += usize::from(ours.largest() != theirs.largest());
             let Some(target) = both.pair.target else { continue };
@@ -218,22 +220,6 @@ impl Comparison {
     }
 }
 
-/// A, B and tie of the logits; "both are bad" becomes a tie behind the softmax, an output that is not there is 0.
-fn verdict(outputs: &[OutputMeaning], logits: &[f64]) -> Option<Probabilities> {
-    let of = |meaning: OutputMeaning| {
-        let place = outputs.iter().position(|output| *output == meaning);
-        place.and_then(|place| logits.get(place).copied()).unwrap_or(f64::NEG_INFINITY)
-    };
-    let (tie, both_bad) = (of(OutputMeaning::Tie), of(OutputMeaning::BothBad));
-    let higher = tie.max(both_bad);
-    let merged = if higher.is_finite() {
-        higher + ((tie - higher).exp() + (both_bad - higher).exp()).ln()
-    } else {
-        higher
-    };
-    Probabilities::from_logits([of(OutputMeaning::A), of(OutputMeaning::B), merged]).ok()
-}
-
 fn log_loss(probabilities: Probabilities, target: Target) -> f64 {
     let terms = Class::ALL.map(|class| match target.of(class) {
         0.0 => 0.0,
@@ -245,18 +231,6 @@ fn log_loss(probabilities: Probabilities, target: Target) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn both_are_bad_is_a_tie_behind_the_softmax() {
-        use OutputMeaning::{A, B, BothBad, Tie};
-        let probabilities = verdict(&[Tie, A, BothBad, B], &[0.0, 1.0, 0.5, -1.0]).unwrap().to_array();
-        let weights = [1.0_f64.exp(), (-1.0_f64).exp(), 1.0 + 0.5_f64.exp()];
-        let sum: f64 = weights.iter().sum();
-        for (found, weight) in probabilities.iter().zip(weights) {
-            assert!((found - weight / sum).abs() < 1e-12);
-        }
-        assert_eq!(verdict(&[A, B], &[0.0, 0.0]).unwrap().to_array(), [0.5, 0.5, 0.0]);
-    }
 
     #[test]
     fn a_difference_that_is_no_number_is_beyond_every_tolerance() {

@@ -65,7 +65,8 @@ pub(super) fn compute(
     let sequences = Compared(pairs);
     let lengths: Vec<usize> = pairs.iter().map(|pair| pair.sequence.ids.len()).collect();
     let schedule = ScheduleOptions { batch_tokens: options.batch_tokens, orders: 1, one_pass_first: false };
-    let request = Request { lengths: &lengths, schedule, deadline: None };
+    let rows: Vec<Vec<usize>> = (0..pairs.len()).map(|item| vec![item]).collect();
+    let request = Request { lengths: &lengths, rows: &rows, schedule, admits: &|_| true };
     let task = progress.start("computing", Some(pairs.len() as u64), "sequences");
     let runner = Runner { pool: &pool, sequences: &sequences, head: &logits };
     let computed = run(&runner, &request, None, task.as_ref())?;

@@ -17,13 +17,14 @@ fn values_outside_their_range_are_named() {
 fn without_the_cargo_feature_the_way_out_is_named() {
     use crate::features::FeatureSet;
     use crate::predictors::SavedPredictor;
+    use crate::predictors::language_model::Serving;
 
     let error = BoostedLearner::new(BoostedRecipe::default()).unwrap_err();
     assert!(error.to_string().contains("`make setup` builds it"), "{error}");
     let features = FeatureSet::new(&FeatureGroup::ALL);
     let schema_hash = features.schema_hash();
     let saved = Boosted { features, schema_hash, tie: 0.0, rounds: 0, models: Vec::new() };
-    let error = SavedPredictor::Boosted(Box::new(saved)).load().err().unwrap();
+    let error = SavedPredictor::Boosted(Box::new(saved)).load(&Serving::new(1, 1)).err().unwrap();
     assert!(error.to_string().contains("make setup"), "{error}");
 }
 
@@ -35,6 +36,7 @@ mod built {
 
     use super::*;
     use crate::battle::{Battle, BattleId, Class, Response, Target, Turn};
+    use crate::predictors::language_model::Serving;
     use crate::predictors::{SavedPredictor, predict_all};
     use crate::progress::Silent;
 
@@ -134,7 +136,8 @@ mod built {
         let rows = rows(600, true);
         let predictor = fit(&rows, 2);
         let text = serde_json::to_string(&predictor.saved()).unwrap();
-        let loaded = serde_json::from_str::<SavedPredictor>(&text).unwrap().load().unwrap();
+        let loaded =
+            serde_json::from_str::<SavedPredictor>(&text).unwrap().load(&Serving::new(1, 1)).unwrap();
         assert_eq!(loss(predictor.as_ref(), &rows).to_bits(), loss(loaded.as_ref(), &rows).to_bits());
         let SavedPredictor::Boosted(mut boosted) = predictor.saved() else { panic!("another kind") };
         boosted.models = vec!["no tree".to_owned()];

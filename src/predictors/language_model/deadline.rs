@@ -49,6 +49,14 @@ impl Deadline {
         Self { started, limit }
     }
 
+    /// The deadline of the first of `parts` pieces of work that share the time that is left equally.
+    #[must_use]
+    pub fn share(&self, parts: usize) -> Self {
+        let elapsed = self.started.elapsed();
+        let left = self.limit.saturating_sub(elapsed) / u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
+        Self { started: self.started, limit: elapsed.min(self.limit) + left }
+    }
+
     /// Whether work that takes `seconds` from now on is done in time.
     #[must_use]
     pub fn admits(&self, seconds: f64) -> bool {
@@ -56,8 +64,8 @@ impl Deadline {
     }
 }
 
-/// What came of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What came of a row, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every order was computed.
@@ -66,6 +74,28 @@ pub enum Outcome {
     OnePass,
     /// None was: the fallback predictor answers.
     Fallback,
+}
+
+impl Outcome {
+    /// Its name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::OnePass => "one_pass",
+            Self::Fallback => "fallback",
+        }
+    }
+
+    /// What came of a row some of whose sequences were computed.
+    #[must_use]
+    pub fn of(done: usize, wanted: usize) -> Self {
+        match done {
+            _ if done >= wanted => Self::Complete,
+            0 => Self::Fallback,
+            _ => Self::OnePass,
+        }
+    }
 }
 
 /// How many rows came to what.
@@ -79,22 +109,34 @@ pub struct Outcomes {
     pub fallback: usize,
 }
 
+impl Outcomes {
+    /// Counts each row once.
+    #[must_use]
+    pub fn of(rows: impl IntoIterator<Item = Outcome>) -> Self {
+        let mut counts = Self::default();
+        for outcome in rows {
+            *match outcome {
+                Outcome::Complete => &mut counts.complete,
+                Outcome::OnePass => &mut counts.one_pass,
+                Outcome::Fallback => &mut counts.fallback,
+            } += 1;
+        }
+        counts
+    }
+
+    /// Whether nothing is left to be computed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.one_pass + self.fallback == 0
+    }
+}
+
 /// What came of each row, from which items are done.
 #[must_use]
 pub fn outcomes(done: &[bool], orders: usize) -> (Vec<Outcome>, Outcomes) {
-    let mut counts = Outcomes::default();
-    let rows = done.chunks(orders.max(1)).map(|items| {
-        let (outcome, count) = if items.iter().all(|done| *done) {
-            (Outcome::Complete, &mut counts.complete)
-        } else if items.iter().any(|done| *done) {
-            (Outcome::OnePass, &mut counts.one_pass)
-        } else {
-            (Outcome::Fallback, &mut counts.fallback)
-        };
-        *count += 1;
-        outcome
-    });
-    let rows = rows.collect();
+    let of = |items: &[bool]| Outcome::of(items.iter().filter(|done| **done).count(), items.len());
+    let rows: Vec<Outcome> = done.chunks(orders.max(1)).map(of).collect();
+    let counts = Outcomes::of(rows.iter().copied());
     (rows, counts)
 }
 

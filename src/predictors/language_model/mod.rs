@@ -1,31 +1,45 @@
 //! Language models as predictors: items (one sequence each) through the sessions of a model, their numbers
 //! out, resumable at every batch and able to end in time.
 //!
-//! Everything here is about items; which battle and which order an item is, the caller knows.
+//! `Runner`, `compute` and `Journal` are about items; which battle and which order an item is, `LanguageModel`
+//! knows, and what its numbers mean, the predictors `Classifier` and `Reward`.
 
+mod asked;
 mod deadline;
+mod error;
 mod forecast;
+mod items;
 mod journal;
+mod model;
+mod planning;
 mod runner;
 mod schedule;
+mod serving;
 
+pub use asked::{Asked, Numbers};
 pub use deadline::{Deadline, NotATimeLimit, Outcome, Outcomes, TimeLimit, outcomes};
+pub use error::LanguageModelError;
 pub use forecast::{Forecast, SpeedModel, Timing, sample, scaled};
 pub use journal::{Identity, ItemValues, Journal, JournalError, Recovered};
+pub use model::{LanguageModel, ModelFolder, WantedBudget};
+pub use planning::Forecasted;
 pub use runner::{Head, RunError, RunSummary, Runner, Sequences, Watch};
-pub use schedule::{ScheduleOptions, schedule, shapes};
+pub use schedule::{ScheduleOptions, rows_of, schedule, schedule_rows, shapes};
+pub use serving::{JournalPlace, ModelInUse, Serving};
 
 use crate::progress::ProgressTask;
 
 /// What a run is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Tokens of every item.
     pub lengths: &'a [usize],
+    /// The items of each row; items that no row names are not computed.
+    pub rows: &'a [Vec<usize>],
     /// How items are put into batches.
     pub schedule: ScheduleOptions,
-    /// When the last batch must be done.
-    pub deadline: Option<Deadline>,
+    /// Whether another batch may be begun that would be done in so many seconds.
+    pub admits: &'a dyn Fn(f64) -> bool,
 }
 
 /// The numbers of every item that was computed, by its number, and how the run went.
@@ -57,7 +71,7 @@ pub fn compute(
     }
     let done: Vec<bool> = values.iter().map(Option::is_some).collect();
     progress.advance(done.iter().filter(|done| **done).count() as u64);
-    let batches = schedule(request.lengths, &done, &request.schedule);
+    let batches = schedule_rows(request.rows, request.lengths, &done, &request.schedule);
     let mut keep = |items: &[ItemValues]| {
         if let Some((journal, _)) = &mut journal {
             journal.append(items)?;
@@ -67,8 +81,7 @@ pub fn compute(
         }
         Ok(())
     };
-    let admits = |seconds: f64| request.deadline.is_none_or(|deadline| deadline.admits(seconds));
-    let summary = runner.run(batches, &mut Watch { keep: &mut keep, admits: &admits, progress })?;
+    let summary = runner.run(batches, &mut Watch { keep: &mut keep, admits: request.admits, progress })?;
     Ok(Computed { values, summary })
 }
 

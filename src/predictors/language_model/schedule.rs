@@ -17,19 +17,36 @@ pub struct ScheduleOptions {
 /// Batches of the items that are not done, longest first.
 #[must_use]
 pub fn schedule(lengths: &[usize], done: &[bool], options: &ScheduleOptions) -> Vec<Vec<usize>> {
-    let orders = options.orders.max(1);
+    schedule_rows(&rows_of(lengths.len(), options.orders), lengths, done, options)
+}
+
+/// The items of each row where every row has `orders` of its own.
+#[must_use]
+pub fn rows_of(items: usize, orders: usize) -> Vec<Vec<usize>> {
+    let orders = orders.max(1);
+    let rows = items.div_ceil(orders);
+    (0..rows).map(|row| (row * orders..((row + 1) * orders).min(items)).collect()).collect()
+}
+
+/// The same for rows that name their items, which may be fewer than there are orders: an item that two rows
+/// share is computed for the first of them.
+#[must_use]
+pub fn schedule_rows(
+    rows: &[Vec<usize>],
+    lengths: &[usize],
+    done: &[bool],
+    options: &ScheduleOptions,
+) -> Vec<Vec<usize>> {
     let is_pending = |item: &usize| !done.get(*item).copied().unwrap_or(false);
-    let rows = lengths.len().div_ceil(orders);
-    let items_of = |row: usize| row * orders..((row + 1) * orders).min(lengths.len());
+    let pending = |row: &Vec<usize>| row.iter().copied().filter(is_pending).collect::<Vec<_>>();
     if !options.one_pass_first {
-        let units: Vec<Vec<usize>> =
-            (0..rows).map(|row| items_of(row).filter(is_pending).collect()).collect();
+        let units: Vec<Vec<usize>> = rows.iter().map(pending).collect();
         return together(&units, lengths, options.batch_tokens);
     }
     let (mut first, mut later) = (Vec::new(), Vec::new());
-    for row in 0..rows {
-        let mut seen = items_of(row).any(|item| !is_pending(&item));
-        for item in items_of(row).filter(is_pending) {
+    for row in rows {
+        let mut seen = !row.iter().all(is_pending);
+        for item in pending(row) {
             if seen {
                 later.push(vec![item]);
             } else {

@@ -1,0 +1,155 @@
+//! The flags of language models, the same for every command that runs them.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::{BadInput, Console};
+use crate::onnx::Device;
+use crate::predictors::language_model::{Deadline, JournalPlace, ModelInUse, Outcomes, Serving, TimeLimit};
+use crate::sources::INGEST_VERSION;
+
+/// How language models are run.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Language models")]
+pub struct ServingArgs {
+    /// Where they run: cpu, cuda, tensorrt or auto; cuda:0,1 for several devices
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// Padded tokens that a batch may hold; changes the speed and nothing else
+    #[arg(long, value_name = "N", value_parser = positive)]
+    batch_tokens: Option<usize>,
+    /// Tokens of a sequence, instead of those that the predictor was made with
+    #[arg(long, value_name = "N", value_parser = positive)]
+    max_tokens: Option<usize>,
+}
+
+/// How a long prediction is interrupted, continued and planned.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Long runs")]
+pub struct LongRunArgs {
+    /// Continue an interrupted run: what OUT.journal holds is not computed again
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Throw the journal of an interrupted run away
+    #[arg(long)]
+    force: bool,
+    /// Say how long it would take, from the longest batch and a sample, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// With --dry-run: battles like those of the run, where the file at hand is tiny
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub(super) like: Option<PathBuf>,
+    /// With --dry-run: how many rows the run will have
+    #[arg(long, value_name = "N", requires = "dry_run", value_parser = positive)]
+    pub(super) rows: Option<usize>,
+    /// End in time, counted from the start: 8h30m, 45m, 90s. Every row gets one pass before any gets its second,
+    /// rows left over are predicted by the other members, and --resume computes them
+    #[arg(long, value_name = "TIME")]
+    deadline: Option<TimeLimit>,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("it must be a whole number above 0".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+impl ServingArgs {
+    /// How models are run.
+    pub(super) fn serving(&self, console: &Console) -> Serving {
+        let mut serving = plain(console);
+        serving.device = self.device.clone();
+        serving.batch_tokens = self.batch_tokens;
+        serving.max_tokens = self.max_tokens;
+        serving
+    }
+
+    /// The tokens of a sequence, where they were given.
+    pub(super) fn max_tokens(&self) -> Option<usize> {
+        self.max_tokens
+    }
+}
+
+/// How models are run where no flag says it.
+pub(super) fn plain(console: &Console) -> Serving {
+    Serving::new(INGEST_VERSION, console.threads())
+}
+
+impl LongRunArgs {
+    /// The journal beside the output, after one that stands in the way was refused or thrown away.
+    ///
+    /// # Errors
+    /// `BadInput` when there is one and neither `--resume` nor `--force` was given.
+    pub(super) fn journal(&self, out: &Path) -> anyhow::Result<JournalPlace> {
+        let mut path = out.to_owned().into_os_string();
+        path.push(".journal");
+        let place = JournalPlace { path: path.into(), resume: self.resume };
+        let existing = place.existing();
+        if let (Some(first), false, false) = (existing.first(), self.resume, self.force) {
+            return Err(BadInput(format!(
+                "there is an unfinished run at `{}`; `--resume` continues it, `--force` starts afresh",
+                first.display()
+            ))
+            .into());
+        }
+        if self.force {
+            remove(&existing)?;
+        }
+        Ok(place)
+    }
+
+    /// The moment at which the last batch must be done; what comes after it is taken off.
+    pub(super) fn deadline(&self, started: Instant) -> Option<Deadline> {
+        let TimeLimit(limit) = self.deadline?;
+        // Blending, calibrating and writing take some 10 seconds for a million rows.
+        let reserve = Duration::from_secs(2) + limit / 100;
+        Some(Deadline::new(started, limit.saturating_sub(reserve)))
+    }
+}
+
+/// Removes the journals of a run whose results have reached their final place, unless rows are left to compute.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn finish(place: &JournalPlace, outcomes: &Outcomes) -> anyhow::Result<()> {
+    if outcomes.is_complete() { remove(&place.existing()) } else { Ok(()) }
+}
+
+fn remove(paths: &[PathBuf]) -> anyhow::Result<()> {
+    for path in paths {
+        std::fs::remove_file(path).with_context(|| format!("cannot remove `{}`", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Says what a person should know of the models that were run.
+pub(super) fn remarks(models: &[ModelInUse], console: &Console) {
+    for model in models {
+        let (name, pool) = (model.folder.display(), &model.pool);
+        console.remark(&format!(
+            "{name}: on {}, by {}; nodes: {}",
+            pool.devices.join(", "),
+            pool.choice,
+            pool.placement.summary()
+        ));
+        if let Some(fitted) = model.fitted_at_max_tokens {
+            console.warn(&format!(
+                "`{name}` reads {} tokens and was fitted at {fitted}: blend and calibrator are not fitted at this budget",
+                model.max_tokens
+            ));
+        }
+    }
+}
+
+/// Says how many rows there was no time for.
+pub(super) fn left_over(outcomes: &Outcomes, console: &Console) {
+    if !outcomes.is_complete() {
+        console.warn(&format!(
+            "the deadline left {} rows with one pass of two, and {} rows to the fallback; `--resume` computes them",
+            outcomes.one_pass, outcomes.fallback
+        ));
+    }
+}

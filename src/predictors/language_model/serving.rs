@@ -1,0 +1,166 @@
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::{LanguageModel, LanguageModelError};
+use crate::encoding::EncodingBudget;
+use crate::onnx::{Device, PoolReport};
+
+/// How language models are run, and those that were opened so far: each is loaded once, however many folds,
+/// seeds and members ask it.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Where.
+    pub device: Device,
+    /// Sessions on the processor.
+    pub threads: usize,
+    /// Padded tokens a batch; what suits the device if absent.
+    pub batch_tokens: Option<usize>,
+    /// Tokens a sequence, instead of those that the predictor was made with.
+    pub max_tokens: Option<usize>,
+    /// Where the results of a long run are kept, so that it can be resumed.
+    pub journal: Option<JournalPlace>,
+    /// A folder in which models are looked for that are not at the place that was recorded.
+    pub beside: Option<PathBuf>,
+    /// The version of the readers of battle files.
+    pub ingest_version: u32,
+    opened: Arc<Mutex<Vec<Opened>>>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    folder: PathBuf,
+    budget: EncodingBudget,
+    model: Arc<LanguageModel>,
+}
+
+/// Where a journal goes, and what to do with one that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalPlace {
+    /// The file of the first model; further models get a number.
+    pub path: PathBuf,
+    /// Continue one that is there; else it is an error.
+    pub resume: bool,
+}
+
+impl JournalPlace {
+    /// The file of one of several models, counted from 0 in the order in which they were opened.
+    #[must_use]
+    pub fn of_model(&self, index: usize) -> Self {
+        let mut path = self.path.clone().into_os_string();
+        if index > 0 {
+            path.push(format!("-{}", index + 1));
+        }
+        Self { path: path.into(), resume: self.resume }
+    }
+
+    /// Every file of it that is there.
+    #[must_use]
+    pub fn existing(&self) -> Vec<PathBuf> {
+        let paths = (0..).map(|index| self.of_model(index).path);
+        // A later model may have a journal where an earlier one computed nothing.
+        const MOST_MODELS: usize = 64;
+        paths.take(MOST_MODELS).filter(|path| path.exists()).collect()
+    }
+}
+
+/// A language model in use, for manifests and JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInUse {
+    /// Its folder, as it was named.
+    pub folder: PathBuf,
+    /// Tokens a sequence at most.
+    pub max_tokens: usize,
+    /// The tokens that the predictor was made with, where another number is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted_at_max_tokens: Option<usize>,
+    /// Padded tokens a batch.
+    pub batch_tokens: usize,
+    /// Its sessions: devices and why these, where each node runs.
+    pub pool: PoolReport,
+}
+
+impl Serving {
+    /// On whatever device works, with everything else as the models have it.
+    #[must_use]
+    pub fn new(ingest_version: u32, threads: usize) -> Self {
+        Self {
+            device: Device::AUTO,
+            threads,
+            batch_tokens: None,
+            max_tokens: None,
+            journal: None,
+            beside: None,
+            ingest_version,
+            opened: Arc::default(),
+        }
+    }
+
+    /// The models that are open, in the order in which they were opened.
+    #[must_use]
+    pub fn in_use(&self) -> Vec<ModelInUse> {
+        self.lock().iter().map(|opened| opened.model.in_use()).collect()
+    }
+
+    /// The hashes of the open models, in the order in which they were opened.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.lock().iter().map(|opened| opened.model.folder().fingerprint.clone()).collect()
+    }
+
+    /// The folder of a model: as named, else of the same name in `beside`.
+    pub(super) fn find(&self, folder: &Path) -> Result<PathBuf, LanguageModelError> {
+        let mut places = vec![folder.to_owned()];
+        if let (Some(beside), Some(name)) = (&self.beside, folder.file_name()) {
+            places.push(beside.join(name));
+        }
+        let card = |place: &&PathBuf| place.join(crate::checkpoint::files::CARD).is_file();
+        places.iter().find(card).cloned().ok_or(LanguageModelError::Missing { places: places.clone() })
+    }
+
+    /// The model of a folder under a budget, opened only if it is not open yet; `open` gets its number.
+    pub(super) fn opened(
+        &self,
+        folder: &Path,
+        budget: &EncodingBudget,
+        open: impl FnOnce(usize) -> Result<LanguageModel, LanguageModelError>,
+    ) -> Result<Arc<LanguageModel>, LanguageModelError> {
+        let mut opened = self.lock();
+        if let Some(found) = opened.iter().find(|known| known.folder == folder && known.budget == *budget) {
+            return Ok(Arc::clone(&found.model));
+        }
+        let model = Arc::new(open(opened.len())?);
+        opened.push(Opened { folder: folder.to_owned(), budget: budget.clone(), model: Arc::clone(&model) });
+        Ok(model)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_has_a_journal_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = JournalPlace { path: folder.path().join("p.csv.journal"), resume: true };
+        assert!(place.existing().is_empty());
+        let second = place.of_model(1).path;
+        assert!(second.ends_with("p.csv.journal-2"));
+        std::fs::write(&second, "").unwrap();
+        assert_eq!((place.of_model(0).path, place.existing()), (place.path.clone(), vec![second]));
+    }
+
+    #[test]
+    fn a_model_that_is_nowhere_is_said_with_both_places() {
+        let mut serving = Serving::new(1, 1);
+        serving.beside = Some(PathBuf::from("runs"));
+        let message = serving.find(Path::new("models/absent")).unwrap_err().to_string();
+        assert!(message.contains("`models/absent` nor at `runs/absent`"), "{message}");
+        assert!(message.contains("tiebreak import PATH --out models/absent"), "{message}");
+    }
+}

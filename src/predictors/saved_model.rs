@@ -1,0 +1,60 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::language_model::{LanguageModel, LanguageModelError, ModelFolder, Serving, WantedBudget};
+use crate::encoding::EncodingBudget;
+
+/// A language model as a predictor records it: where it lies and what it must be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedModel {
+    /// Its folder, as the configuration named it.
+    pub folder: PathBuf,
+    /// The hash of its card and, through it, of all its files.
+    pub fingerprint: String,
+    /// The hash of its encoder's identity.
+    pub encoder: String,
+    /// The budget that the predictor was made with.
+    pub budget: EncodingBudget,
+}
+
+impl SavedModel {
+    /// What must be recorded of a model in use.
+    #[must_use]
+    pub fn of(model: &LanguageModel) -> Self {
+        let folder = model.folder();
+        Self {
+            folder: folder.named.clone(),
+            fingerprint: folder.fingerprint.clone(),
+            encoder: folder.encoder.identity_hash.clone(),
+            budget: model.fitted_budget(),
+        }
+    }
+
+    /// The model again.
+    ///
+    /// # Errors
+    /// `LanguageModelError::Changed` when another one lies there, and as `ModelFolder` gives it.
+    pub fn open(&self, serving: &Serving) -> Result<Arc<LanguageModel>, LanguageModelError> {
+        let folder = ModelFolder::read(&self.folder, serving)?;
+        let changed = |what: &str, recorded: &str, found: &str| LanguageModelError::Changed {
+            folder: self.folder.clone(),
+            what: format!("{what} has the hash {}, not {}", short(found), short(recorded)),
+        };
+        // The encoder first: it lies in the folder too, and the message is then the more precise one.
+        let encoder = &folder.encoder.identity_hash;
+        if *encoder != self.encoder {
+            return Err(changed("its encoder", &self.encoder, encoder));
+        }
+        if folder.fingerprint != self.fingerprint {
+            return Err(changed("its card", &self.fingerprint, &folder.fingerprint));
+        }
+        folder.open(&WantedBudget::all_of(&self.budget), serving)
+    }
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
