@@ -97,7 +97,9 @@ fn a_graph_of_a_fixed_batch_gets_no_more_rows_than_it_takes() {
     let rows = Rows::mixed(5, 16);
     let (lengths, pool) = (rows.lengths(), open("fixed"));
     let runner = Runner { pool: &pool, sequences: &rows, head: &|values, _| values.to_vec() };
-    let request = Request { lengths: &lengths, schedule: schedule(1024), deadline: None };
+    let items = rows_of(lengths.len(), 1);
+    let request =
+        Request { lengths: &lengths, rows: &items, schedule: schedule(1024), admits: &|_| true };
     let computed = compute(&runner, &request, None, &Silent).unwrap();
     assert_eq!((computed.summary.items, computed.summary.halved, computed.summary.timings.len()), (5, 0, 5));
     let sizes: Vec<usize> = computed.values.iter().map(|values| values.as_ref().unwrap().len()).collect();
