@@ -49,6 +49,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ort", &["onnx"]),
     ("prost", &["onnx/graph"]),
     ("candle_core", &["compute"]),
+    ("pulp", &["compute/kernels"]),
     ("memmap2", &["checkpoint"]),
     ("safetensors", &["checkpoint", "onnx/graph"]),
     ("tokenizers", &["encoding"]),
