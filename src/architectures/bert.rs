@@ -1,7 +1,7 @@
 use super::{AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, States};
 use crate::checkpoint::BertConfig;
 
-/// BERT (Devlin et al. 2019), `MiniLM`: learnt positions, normalisation behind each half of a layer.
+/// BERT (Devlin et al. 2019), `MiniLM`, and `RoBERTa` (Liu et al. 2019), whose positions begin later in its table: learnt positions, normalisation behind each half of a layer.
 pub(super) fn bert<O: Operations>(
     operations: &mut O,
     config: &BertConfig,
@@ -57,6 +57,7 @@ fn attention(config: &BertConfig, at: &str) -> Attention {
         rotary: None,
         head_norms: None,
         relative_bias: None,
+        disentangled: None,
     }
 }
 

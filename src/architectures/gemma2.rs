@@ -1,5 +1,7 @@
-use super::{AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, Rotary, States};
-use crate::checkpoint::Gemma2Config;
+use super::{
+    AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, Parameter, Rotary, States,
+};
+use crate::checkpoint::{Activation, Gemma2Config};
 
 /// Gemma-2 (Gemma team 2024): rotary positions, soft-capped scores, grouped heads, layers that see a sliding window
 /// only, normalisation in front of and behind each half of a layer.
@@ -8,15 +10,44 @@ pub(super) fn gemma2<O: Operations>(
     config: &Gemma2Config,
     states: States,
 ) -> Result<O::Tensor, O::Error> {
-    let mut residual = operations.embed(&embedding(config))?;
-    let mut x = operations.norm(&norm(config, "layers.0.input_layernorm"), &residual)?;
-    for index in 0..config.num_hidden_layers {
+    let shape = GemmaShape {
+        width: config.hidden_size,
+        inside: config.intermediate_size,
+        activation: config.hidden_activation,
+        epsilon: config.rms_norm_eps,
+        output_bias: false,
+    };
+    let tokens = Embedding::table("embed_tokens.weight", config.vocab_size, config.hidden_size);
+    let attentions = (0..config.num_hidden_layers).map(|index| attention(config, index)).collect();
+    gemma(operations, &shape, (tokens, attentions), states)
+}
+
+/// What the layers of every Gemma have in common.
+pub(super) struct GemmaShape {
+    pub(super) width: usize,
+    pub(super) inside: usize,
+    pub(super) activation: Activation,
+    pub(super) epsilon: f32,
+    pub(super) output_bias: bool,
+}
+
+/// The layers of a Gemma, one for each attention.
+pub(super) fn gemma<O: Operations>(
+    operations: &mut O,
+    shape: &GemmaShape,
+    (tokens, attentions): (Parameter, Vec<Attention>),
+    states: States,
+) -> Result<O::Tensor, O::Error> {
+    let scale = (shape.width as f32).sqrt();
+    let mut residual = operations.embed(&Embedding { tokens, positions: None, segments: None, scale })?;
+    let mut x = operations.norm(&norm(shape, "layers.0.input_layernorm"), &residual)?;
+    for (index, attention) in attentions.iter().enumerate() {
         operations.layer_begins(&mut [&mut residual, &mut x])?;
-        let [inner, sum] = layer(operations, config, index, [&residual, &x])?;
-        if index + 1 == config.num_hidden_layers {
+        let [inner, sum] = layer(operations, shape, (index, attention), [&residual, &x])?;
+        if index + 1 == attentions.len() {
             residual = operations.add(&inner, &sum)?;
         } else {
-            let next = norm(config, &format!("layers.{}.input_layernorm", index + 1));
+            let next = norm(shape, &format!("layers.{}.input_layernorm", index + 1));
             (residual, x) = operations.add_norm(&inner, &sum, &next)?;
         }
     }
@@ -24,40 +55,35 @@ pub(super) fn gemma2<O: Operations>(
     if states == States::Last {
         residual = operations.last_token(&residual)?;
     }
-    operations.norm(&norm(config, "norm"), &residual)
+    operations.norm(&norm(shape, "norm"), &residual)
 }
 
 /// One layer; gives what its second half adds, and the sum that it is added to.
 fn layer<O: Operations>(
     operations: &mut O,
-    config: &Gemma2Config,
-    index: usize,
+    shape: &GemmaShape,
+    (index, attention): (usize, &Attention),
     [residual, x]: [&O::Tensor; 2],
 ) -> Result<[O::Tensor; 2], O::Error> {
     let at = |part: &str| format!("layers.{index}.{part}");
-    let [width, inside] = [config.hidden_size, config.intermediate_size];
+    let [width, inside] = [shape.width, shape.inside];
 
-    let attention = attention(config, index);
-    let gathered = operations.attention(&attention, x)?;
+    let gathered = operations.attention(attention, x)?;
     let asking = attention.heads * attention.head_width;
-    let output = linear(at("self_attn.o_proj"), [asking, width], AdapterSlot::AttentionOutput);
+    let mut output = linear(at("self_attn.o_proj"), [asking, width], AdapterSlot::AttentionOutput);
+    output.has_bias = shape.output_bias;
     let output = operations.linear(&output, &gathered)?;
-    let output = operations.norm(&norm(config, &at("post_attention_layernorm")), &output)?;
-    let before_inside = norm(config, &at("pre_feedforward_layernorm"));
+    let output = operations.norm(&norm(shape, &at("post_attention_layernorm")), &output)?;
+    let before_inside = norm(shape, &at("pre_feedforward_layernorm"));
     let (sum, middle) = operations.add_norm(&output, residual, &before_inside)?;
 
     let gate = linear(at("mlp.gate_proj"), [width, inside], AdapterSlot::Gate);
     let up = linear(at("mlp.up_proj"), [width, inside], AdapterSlot::Up);
-    let inner = operations.gated([&gate, &up], config.hidden_activation, &middle)?;
+    let inner = operations.gated([&gate, &up], shape.activation, &middle)?;
     let down = linear(at("mlp.down_proj"), [inside, width], AdapterSlot::Down);
     let down = operations.linear(&down, &inner)?;
-    let down = operations.norm(&norm(config, &at("post_feedforward_layernorm")), &down)?;
+    let down = operations.norm(&norm(shape, &at("post_feedforward_layernorm")), &down)?;
     Ok([down, sum])
-}
-
-fn embedding(config: &Gemma2Config) -> Embedding {
-    let tokens = Embedding::table("embed_tokens.weight", config.vocab_size, config.hidden_size);
-    Embedding { tokens, positions: None, segments: None, scale: (config.hidden_size as f32).sqrt() }
 }
 
 fn attention(config: &Gemma2Config, index: usize) -> Attention {
@@ -77,21 +103,17 @@ fn attention(config: &Gemma2Config, index: usize) -> Attention {
         scale: 1.0 / config.query_pre_attn_scalar.sqrt(),
         softcap: config.attn_logit_softcapping,
         mask: config.window(index).map_or(Mask::Causal, |window| Mask::SlidingCausal { window }),
-        rotary: Some(Rotary {
-            base: config.rotary_base(),
-            width: head_width,
-            max_positions: config.max_position_embeddings,
-        }),
+        rotary: Some(Rotary::new(config.rotary, head_width, config.max_position_embeddings)),
         head_norms: None,
         relative_bias: None,
+        disentangled: None,
     }
 }
 
-fn linear(name: String, [inputs, outputs]: [usize; 2], slot: AdapterSlot) -> Linear {
+pub(super) fn linear(name: String, [inputs, outputs]: [usize; 2], slot: AdapterSlot) -> Linear {
     Linear { name, inputs, outputs, has_bias: false, slot }
 }
 
-fn norm(config: &Gemma2Config, name: &str) -> Norm {
-    let (width, epsilon) = (config.hidden_size, config.rms_norm_eps);
-    Norm { name: name.to_owned(), width, kind: NormKind::RootOfOffset, epsilon }
+fn norm(shape: &GemmaShape, name: &str) -> Norm {
+    Norm { name: name.to_owned(), width: shape.width, kind: NormKind::RootOfOffset, epsilon: shape.epsilon }
 }

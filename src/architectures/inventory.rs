@@ -68,6 +68,12 @@ impl Operations for Inventory {
             self.norm(norm, &())?;
         }
         self.note(attention.relative_bias.iter().map(|bias| bias.table.clone()));
+        if let Some(disentangled) = attention.disentangled.as_deref() {
+            self.note([disentangled.table.clone()]);
+            disentangled.norm.iter().try_for_each(|norm| self.norm(norm, &()))?;
+            let linears = [&disentangled.key, &disentangled.query].into_iter().flatten();
+            linears.into_iter().try_for_each(|linear| self.linear(linear, &()))?;
+        }
         Ok(())
     }
 

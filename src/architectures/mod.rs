@@ -7,11 +7,17 @@
 //! the primitives, and an interpreter overrides those which it has.
 
 mod bert;
+mod deberta_v2;
+mod disentangled;
 mod gemma2;
+mod gemma3;
 mod inventory;
+mod llama;
+mod modernbert;
 mod parameters;
 mod rotary;
 
+pub use disentangled::Disentangled;
 pub use inventory::{linear_maps, needed_weights};
 pub use parameters::{
     AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Parameter, RelativeBias, Role,
@@ -176,6 +182,11 @@ pub fn hidden_states<O: Operations>(
 ) -> Result<O::Tensor, O::Error> {
     match config {
         FamilyConfig::Bert(config) => bert::bert(operations, config, states),
+        FamilyConfig::Roberta(config) => bert::bert(operations, &config.bert, states),
+        FamilyConfig::DebertaV2(config) => deberta_v2::deberta_v2(operations, config, states),
+        FamilyConfig::ModernBert(config) => modernbert::modernbert(operations, config, states),
+        FamilyConfig::Llama(config) => llama::llama(operations, config, states),
+        FamilyConfig::Gemma3(config) => gemma3::gemma3(operations, config, states),
         FamilyConfig::Gemma2(config) => gemma2::gemma2(operations, config, states),
     }
 }

@@ -1,4 +1,4 @@
-use super::Rotary;
+use super::{Disentangled, Rotary};
 
 /// What a parameter is for: training decides by it what is frozen, what decays, and what stays in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,8 @@ impl Linear {
 pub enum NormKind {
     /// `(x - mean) / sqrt(variance + epsilon) * w + b`.
     Layer,
+    /// The same without b.
+    LayerWithoutBias,
     /// `x / sqrt(mean square + epsilon) * w`.
     Root,
     /// The same with 1 + w: Gemma stores how far its weights are from 1.
@@ -124,7 +126,7 @@ pub struct Embedding {
     pub tokens: Parameter,
     /// One row a position from 0, where positions are learnt.
     pub positions: Option<Parameter>,
-    /// One row a segment, where there are segments.
+    /// One row a segment, where there are segments; a single row is added to every token.
     pub segments: Option<Parameter>,
     /// The token's row is multiplied by it.
     pub scale: f32,
@@ -149,6 +151,11 @@ pub enum Mask {
     SlidingCausal {
         /// Tokens, itself included.
         window: usize,
+    },
+    /// Those of its text that are at most so far away, before and behind.
+    Surroundings {
+        /// Tokens on either side.
+        reach: usize,
     },
 }
 
@@ -215,6 +222,8 @@ pub struct Attention {
     pub head_norms: Option<Box<[Norm; 2]>>,
     /// Biases the scores by distance.
     pub relative_bias: Option<RelativeBias>,
+    /// Lets contents and distances ask each other.
+    pub disentangled: Option<Box<Disentangled>>,
 }
 
 #[cfg(test)]

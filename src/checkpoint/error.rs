@@ -56,6 +56,23 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// An adapter without its base model.
+    #[error(
+        "`{}` is a PEFT adapter and no whole model; name the folder of the model that it was trained on with `--base DIR`",
+        folder.display()
+    )]
+    AdapterWithoutBase {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// An adapter that does not fit its base, or is of a kind that is not merged.
+    #[error("the adapter `{}`: {message}", folder.display())]
+    AdapterMismatch {
+        /// The folder of the adapter.
+        folder: PathBuf,
+        /// The first thing that does not fit.
+        message: String,
+    },
     /// There are no weights at all.
     #[error("`{}` holds neither `model.safetensors` nor `model.safetensors.index.json`", folder.display())]
     NoWeights {

@@ -2,14 +2,17 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::adapter::{self, CONFIG};
 use super::vocabulary::TOKENIZER;
 use super::{CheckpointError, FamilyConfig, Vocabulary, Weights};
 
 /// A model directory, opened: configuration read, weights mapped, tokenizer compared with the embedding table.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// The directory.
+    /// The directory; of an adapter that of its base.
     pub folder: PathBuf,
+    /// Where the tokenizer lies.
+    pub tokenizer_folder: PathBuf,
     /// What decides the graph.
     pub config: FamilyConfig,
     /// All of `config.json`.
@@ -26,12 +29,38 @@ impl Checkpoint {
     /// # Errors
     /// `CheckpointError` names the file that is missing, damaged or not supported.
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
+        if folder.join(CONFIG).is_file() && !folder.join("config.json").is_file() {
+            return Err(CheckpointError::AdapterWithoutBase { folder: folder.to_owned() });
+        }
+        Self::open_with(folder, None)
+    }
+
+    /// Opens a PEFT adapter on the directory of its base model.
+    ///
+    /// # Errors
+    /// `CheckpointError` as [`open`](Self::open), and for the first thing in which the adapter does not fit.
+    pub fn open_adapter(adapter: &Path, base: &Path) -> Result<Self, CheckpointError> {
+        if !adapter.join(CONFIG).is_file() {
+            let message = format!("it has no `{CONFIG}`; a whole model needs no base");
+            return Err(CheckpointError::AdapterMismatch { folder: adapter.to_owned(), message });
+        }
+        Self::open_with(base, Some(adapter))
+    }
+
+    fn open_with(folder: &Path, adapter: Option<&Path>) -> Result<Self, CheckpointError> {
         let (config, json) = FamilyConfig::read(&folder.join("config.json"))?;
-        let weights = Weights::open(folder, config.family())?;
-        let tokenizer = folder.join(TOKENIZER);
+        let mut weights = Weights::open(folder, config.family())?;
+        if let Some(adapter) = adapter {
+            adapter::attach(&mut weights, adapter)?;
+        }
+        weights.divide(&config.divisions());
+        // Training may have added tokens, which are then saved with the adapter.
+        let own = adapter.filter(|adapter| adapter.join(TOKENIZER).is_file());
+        let tokenizer_folder = own.unwrap_or(folder).to_owned();
+        let tokenizer = tokenizer_folder.join(TOKENIZER);
         let vocabulary = Vocabulary::read(&tokenizer)?;
         vocabulary.check(config.vocabulary_size(), &tokenizer)?;
-        Ok(Self { folder: folder.to_owned(), config, json, weights, vocabulary })
+        Ok(Self { folder: folder.to_owned(), tokenizer_folder, config, json, weights, vocabulary })
     }
 
     /// The classes that the checkpoint was saved from, as `config.json` names them.

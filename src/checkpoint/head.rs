@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use statrs::function::erf::erf;
 
 /// How the hidden states of a text become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,13 +14,21 @@ pub enum Pooling {
 }
 
 /// The function behind a layer of a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadActivation {
     /// None: the layer is linear.
     Linear,
     /// The hyperbolic tangent.
     Tanh,
+    /// x Phi(x), exactly.
+    Gelu,
+    /// The same, then the outputs of the layer are brought to mean 0 and variance 1; weight and bias of that
+    /// normalisation are part of the layer that follows.
+    GeluStandardised {
+        /// Added to the variance before its root is taken.
+        epsilon: f32,
+    },
 }
 
 /// One layer of a head: `activation(W x + b)`.
@@ -100,16 +109,30 @@ impl Head {
 impl Dense {
     fn apply(&self, vector: &[f64]) -> Vec<f64> {
         let rows = self.weight.chunks_exact(self.inputs.max(1));
-        rows.zip(&self.bias)
-            .map(|(row, &bias)| {
-                let sum = f64::from(bias) + dot(row, vector);
-                match self.activation {
-                    HeadActivation::Linear => sum,
-                    HeadActivation::Tanh => sum.tanh(),
-                }
-            })
-            .collect()
+        let sums = rows.zip(&self.bias).map(|(row, &bias)| f64::from(bias) + dot(row, vector));
+        match self.activation {
+            HeadActivation::Linear => sums.collect(),
+            HeadActivation::Tanh => sums.map(f64::tanh).collect(),
+            HeadActivation::Gelu => sums.map(gelu).collect(),
+            HeadActivation::GeluStandardised { epsilon } => {
+                standardised(sums.map(gelu).collect(), f64::from(epsilon))
+            }
+        }
     }
+}
+
+fn gelu(x: f64) -> f64 {
+    0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2))
+}
+
+fn standardised(mut values: Vec<f64>, epsilon: f64) -> Vec<f64> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    values.iter_mut().for_each(|value| *value -= mean);
+    let variance = values.iter().map(|value| value * value).sum::<f64>() / count;
+    let spread = (variance + epsilon).sqrt();
+    values.iter_mut().for_each(|value| *value /= spread);
+    values
 }
 
 /// Eight partial sums that are added in order: fast, and the same on every machine.
@@ -168,6 +191,19 @@ mod tests {
         head.softcap = Some(30.0);
         assert!((head.logits(&[1.0, 0.0], 1)[0] - 29.65).abs() < 0.2);
         assert_eq!(head.outputs(), 1);
+    }
+
+    #[test]
+    fn a_layer_may_be_followed_by_gelu_and_standardised() {
+        let dense =
+            |activation| Dense { inputs: 1, weight: vec![1.0, -1.0, 0.5], bias: vec![0.0; 3], activation };
+        let found = dense(HeadActivation::Gelu).apply(&[1.0]);
+        // torch 2.15.0: F.gelu(torch.tensor([1, -1, .5], dtype=torch.float64))
+        let expected = [0.841_344_746_068_542_9, -0.158_655_253_931_457_07, 0.345_731_230_637_006_54];
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-10), "{found:?}");
+        let found = dense(HeadActivation::GeluStandardised { epsilon: 0.0 }).apply(&[1.0]);
+        assert!(found.iter().sum::<f64>().abs() < 1e-12);
+        assert!((found.iter().map(|value| value * value).sum::<f64>() - 3.0).abs() < 1e-12);
     }
 
     #[test]

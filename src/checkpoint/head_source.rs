@@ -5,9 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::labels::from_config;
-use super::{
-    Checkpoint, CheckpointError, Dense, Family, FamilyConfig, Head, HeadActivation, OutputMeaning, Pooling,
-};
+use super::own_head::{head_names, own};
+use super::{Checkpoint, CheckpointError, Dense, Family, Head, HeadActivation, OutputMeaning, Pooling};
 
 /// The standard deviation of a fresh head's weights, as the families' own `initializer_range` has it.
 const FRESH_DEVIATION: f64 = 0.02;
@@ -54,7 +53,9 @@ pub fn load_head(
     let head = match choice {
         HeadChoice::Own => own(checkpoint)?,
         HeadChoice::Fresh { outputs, seed, pooling } => {
-            checkpoint.weights.discard(head_names(checkpoint.config.family()));
+            for beginning in head_names(checkpoint.config.family()) {
+                checkpoint.weights.discard(beginning);
+            }
             fresh(checkpoint, *outputs, *seed, *pooling)
         }
         HeadChoice::Verdicts { tokens } => verdicts(checkpoint, tokens)?,
@@ -71,51 +72,6 @@ pub fn load_head(
             .ok_or_else(|| refused(checkpoint, format!("a head has 1 to 4 outputs, not {count}")))?,
     };
     Ok(LoadedHead { head, outputs })
-}
-
-/// The beginnings of the names of a family's classification head.
-fn head_names(family: Family) -> &'static str {
-    match family {
-        Family::Bert => "classifier.",
-        Family::Gemma2 => "score.",
-    }
-}
-
-fn own(checkpoint: &Checkpoint) -> Result<Head, CheckpointError> {
-    let family = checkpoint.config.family();
-    let last = head_names(family);
-    let width = checkpoint.config.width();
-    let Some(&[outputs, _]) = checkpoint.weights.shape(&format!("{last}weight")) else {
-        let found = match checkpoint.architectures().as_slice() {
-            [] => "config.json names no architecture".to_owned(),
-            names => format!("config.json says `{}`", names.join("`, `")),
-        };
-        return Err(CheckpointError::NoHead { folder: checkpoint.folder.clone(), found });
-    };
-    let linear = dense(checkpoint, last, [outputs, width], HeadActivation::Linear)?;
-    let (pooling, layers) = match family {
-        Family::Bert => {
-            let pooler = dense(checkpoint, "pooler.dense.", [width, width], HeadActivation::Tanh)?;
-            (Pooling::First, vec![pooler, linear])
-        }
-        Family::Gemma2 => (Pooling::Last, vec![linear]),
-    };
-    Ok(Head { pooling, width, layers, softcap: None })
-}
-
-/// A layer by the beginning of its names; a family whose heads have no bias may leave it out.
-fn dense(
-    checkpoint: &Checkpoint,
-    name: &str,
-    shape: [usize; 2],
-    activation: HeadActivation,
-) -> Result<Dense, CheckpointError> {
-    let (weights, [outputs, inputs]) = (&checkpoint.weights, shape);
-    let weight = weights.get(&format!("{name}weight"), &shape)?.values();
-    let bias_name = format!("{name}bias");
-    let needed = checkpoint.config.family() == Family::Bert || weights.contains(&bias_name);
-    let bias = if needed { weights.get(&bias_name, &[outputs])?.values() } else { vec![0.0; outputs] };
-    Ok(Dense { inputs, weight, bias, activation })
 }
 
 fn fresh(checkpoint: &Checkpoint, outputs: usize, seed: u64, pooling: Option<Pooling>) -> Head {
@@ -155,17 +111,17 @@ fn stated_pooling(checkpoint: &Checkpoint) -> Option<Pooling> {
 
 /// The rows of the output table that belong to the verdict tokens, as a linear head without bias.
 fn verdicts(checkpoint: &Checkpoint, tokens: &[u32]) -> Result<Head, CheckpointError> {
-    let FamilyConfig::Gemma2(config) = &checkpoint.config else {
-        let family = checkpoint.config.family().name();
-        return Err(refused(
-            checkpoint,
-            format!("`{family}` is no causal language model, it has no token logits"),
-        ));
-    };
-    let (rows, width) = (config.vocab_size, config.hidden_size);
-    let tied = checkpoint.json.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);
-    let own_table = !tied && checkpoint.weights.contains("lm_head.weight");
-    let name = if own_table { "lm_head.weight" } else { "embed_tokens.weight" };
+    let config = &checkpoint.config;
+    let family = config.family();
+    if !family.is_decoder() {
+        let message = format!("`{}` is no causal language model, it has no token logits", family.name());
+        return Err(refused(checkpoint, message));
+    }
+    let (rows, width) = (config.vocabulary_size(), config.width());
+    // Where `config.json` says nothing, a Gemma shares the table and the others do not.
+    let usual = matches!(family, Family::Gemma2 | Family::Gemma3);
+    let tied = checkpoint.json.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(usual);
+    let name = if tied { "embed_tokens.weight" } else { "lm_head.weight" };
     let table = checkpoint.weights.get(name, &[rows, width])?;
     let row_bytes = width * table.element.size();
     let mut weight = Vec::with_capacity(tokens.len() * width);
@@ -178,7 +134,7 @@ fn verdicts(checkpoint: &Checkpoint, tokens: &[u32]) -> Result<Head, CheckpointE
     }
     let bias = vec![0.0; tokens.len()];
     let layer = Dense { inputs: width, weight, bias, activation: HeadActivation::Linear };
-    Ok(Head { pooling: Pooling::Last, width, layers: vec![layer], softcap: config.final_logit_softcapping })
+    Ok(Head { pooling: Pooling::Last, width, layers: vec![layer], softcap: config.vocabulary_softcap() })
 }
 
 fn refused(checkpoint: &Checkpoint, message: String) -> CheckpointError {

@@ -13,17 +13,30 @@ const BUFFERS: [&str; 4] = [
     "attn.bias_mask",
 ];
 
-/// Beginnings of names of heads that were trained for another task than classification.
-const PRETRAINING: [&str; 2] = ["cls.predictions.", "cls.seq_relationship."];
+/// Beginnings of names of heads that were trained for another task than classification, and of poolers.
+fn foreign_heads(family: Family) -> &'static [&'static str] {
+    match family {
+        Family::Bert => &["pooler.dense.", "cls.predictions.", "cls.seq_relationship."],
+        Family::Roberta => &["pooler.dense.", "lm_head."],
+        // Where positions are not added to the embedding, files may carry their table all the same.
+        Family::DebertaV2 => &[
+            "pooler.dense.",
+            "cls.predictions.",
+            "lm_predictions.",
+            "mask_predictions.",
+            "embeddings.position_embeddings.",
+        ],
+        Family::ModernBert => &["head.", "decoder."],
+        _ => &["lm_head.weight"],
+    }
+}
 
-/// Whether a weight may stay unused: a buffer, a head of pre-training, the pooler of a BERT whose head
-/// does not pool with it, or the output table of a language model that shares the one of its input.
+/// Whether a weight may stay unused: a buffer, a head of pre-training, a pooler that the head does not pool with,
+/// or the output table of a language model.
 pub(super) fn is_ignorable(name: &str, family: Family) -> bool {
     let bare = name.strip_prefix(family.prefix()).unwrap_or(name);
-    let bert_only = family == Family::Bert
-        && (bare.starts_with("pooler.dense.") || PRETRAINING.iter().any(|start| bare.starts_with(start)));
-    let decoder_only = family.is_decoder() && name == "lm_head.weight";
-    BUFFERS.iter().any(|end| name.ends_with(end)) || bert_only || decoder_only
+    BUFFERS.iter().any(|end| name.ends_with(end))
+        || foreign_heads(family).iter().any(|start| bare.starts_with(start))
 }
 
 #[cfg(test)]
@@ -36,7 +49,10 @@ mod tests {
         assert!(is_ignorable("pooler.dense.weight", Family::Bert));
         assert!(is_ignorable("cls.predictions.bias", Family::Bert));
         assert!(is_ignorable("lm_head.weight", Family::Gemma2));
+        assert!(is_ignorable("decoder.bias", Family::ModernBert));
+        assert!(is_ignorable("lm_head.dense.weight", Family::Roberta));
         assert!(!is_ignorable("classifier.weight", Family::Bert));
+        assert!(!is_ignorable("classifier.dense.weight", Family::Roberta));
         assert!(!is_ignorable("model.layers.4.mlp.up_proj.weight", Family::Gemma2));
         assert!(!is_ignorable("base_model.model.layers.0.q_proj.lora_A.weight", Family::Gemma2));
     }

@@ -6,6 +6,7 @@
 //! - each output has a meaning ([`OutputMeaning`]) that `id2label` or the caller states; none is guessed;
 //! - pickle files run code when they are opened, and are refused with the way to convert them.
 
+mod adapter;
 mod card;
 mod config;
 mod element;
@@ -17,11 +18,17 @@ mod head_source;
 mod ignorable;
 mod labels;
 mod mapped;
+mod own_head;
+mod parts;
+mod shards;
 mod vocabulary;
 mod weights;
 
 pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, files};
-pub use config::{Activation, BertConfig, Family, FamilyConfig, Gemma2Config, LayerType};
+pub use config::{
+    Activation, BertConfig, DebertaV2Config, Family, FamilyConfig, Gemma2Config, Gemma3Config, Gemma3File,
+    LayerType, LlamaConfig, ModernBertConfig, ModernBertFile, RobertaConfig, RotaryConfig, RotaryScaling,
+};
 pub use element::Element;
 pub use error::CheckpointError;
 pub use folder::Checkpoint;
@@ -29,5 +36,6 @@ pub use head::{Dense, Head, HeadActivation, Pooling};
 pub use head_file::{HeadForm, read_head, write_head};
 pub use head_source::{HeadChoice, LoadedHead, load_head};
 pub use labels::{OutputMeaning, parse_meanings};
+pub use own_head::head_modules;
 pub use vocabulary::Vocabulary;
 pub use weights::{StoredTensor, Weights};

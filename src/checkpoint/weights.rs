@@ -1,18 +1,15 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use safetensors::Dtype;
-use serde::Deserialize;
 
+use super::adapter::Delta;
 use super::ignorable::is_ignorable;
 use super::mapped::MappedFile;
+use super::shards::shard_names;
 use super::{CheckpointError, Element, Family};
-
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
-const PICKLES: [&str; 5] = ["bin", "pt", "pth", "ckpt", "pkl"];
 
 /// The weights of a checkpoint, mapped, with a record of those that were used.
 ///
@@ -23,20 +20,25 @@ pub struct Weights {
     folder: PathBuf,
     family: Family,
     files: Vec<MappedFile>,
-    tensors: BTreeMap<String, Entry>,
+    pub(super) tensors: BTreeMap<String, Entry>,
+    /// What an adapter adds, by stored names.
+    pub(super) deltas: BTreeMap<String, Delta>,
+    /// Numbers that training put in the place of those in the files, by the names of the bare model.
+    replaced: BTreeMap<String, Vec<f32>>,
     used: Mutex<BTreeSet<String>>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    file: usize,
-    element: Element,
-    shape: Vec<usize>,
-    offsets: (usize, usize),
+/// Where a weight lies in the files.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) file: usize,
+    pub(super) element: Element,
+    pub(super) shape: Vec<usize>,
+    pub(super) offsets: (usize, usize),
 }
 
-/// A weight as it lies in its file.
-#[derive(Clone, Copy, Debug)]
+/// A weight as it lies in its file, or as an adapter or training makes it.
+#[derive(Clone, Debug)]
 pub struct StoredTensor<'a> {
     /// Its name in the file.
     pub name: &'a str,
@@ -45,7 +47,9 @@ pub struct StoredTensor<'a> {
     /// Its shape, rows first.
     pub shape: &'a [usize],
     /// Its numbers, little-endian, rows first.
-    pub bytes: &'a [u8],
+    pub bytes: Cow<'a, [u8]>,
+    /// Whether an adapter or training changed it, so that its numbers are in no file.
+    pub merged: bool,
     /// The file.
     pub file: &'a Path,
     /// Where in the file the numbers begin, in bytes.
@@ -56,13 +60,8 @@ impl StoredTensor<'_> {
     /// The numbers as f32, exactly.
     #[must_use]
     pub fn values(&self) -> Vec<f32> {
-        self.element.decode(self.bytes)
+        self.element.decode(&self.bytes)
     }
-}
-
-#[derive(Deserialize)]
-struct ShardIndex {
-    weight_map: BTreeMap<String, String>,
 }
 
 impl Weights {
@@ -78,6 +77,8 @@ impl Weights {
             family,
             files: Vec::new(),
             tensors: BTreeMap::new(),
+            deltas: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             used: Mutex::default(),
         };
         for name in names {
@@ -91,14 +92,12 @@ impl Weights {
     fn add_file(&mut self, path: &Path) -> Result<(), CheckpointError> {
         let (file, metadata) = MappedFile::open(path)?;
         for (name, info) in metadata.tensors() {
-            let element = match info.dtype {
-                Dtype::F32 => Element::F32,
-                Dtype::F16 => Element::F16,
-                Dtype::BF16 => Element::Bf16,
+            let element = match element_of(info.dtype) {
+                Some(element) => element,
                 // Buffers of positions are integers; nothing reads them.
-                _ if is_ignorable(&name, self.family) => continue,
-                other => {
-                    let stored = format!("{other:?}");
+                None if is_ignorable(&name, self.family) => continue,
+                None => {
+                    let stored = format!("{:?}", info.dtype);
                     return Err(CheckpointError::NumberType { name, path: path.to_owned(), stored });
                 }
             };
@@ -176,12 +175,67 @@ impl Weights {
     /// `CheckpointError::Missing` when it is not there or has another shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>, CheckpointError> {
         self.check(&[(name.to_owned(), shape.to_vec())])?;
+        let replaced = self.replaced.get(name);
         let (name, entry) = self.find(name).ok_or_else(|| self.missing(vec![name.to_owned()]))?;
         self.used().insert(name.to_owned());
         let file = &self.files[entry.file];
         let (bytes, offset) = file.bytes(entry.offsets);
-        let (element, shape) = (entry.element, entry.shape.as_slice());
-        Ok(StoredTensor { name, element, shape, bytes, file: &file.path, offset })
+        let (mut element, mut bytes, shape) = (entry.element, Cow::Borrowed(bytes), entry.shape.as_slice());
+        let delta = self.deltas.get(name);
+        if let Some(delta) = delta {
+            let mut values = element.decode(&bytes);
+            delta.add_to(&mut values);
+            (element, bytes) = (Element::F32, Cow::Owned(Element::F32.encode(&values, name)?));
+        }
+        if let Some(values) = replaced {
+            (element, bytes) = (Element::F32, Cow::Owned(Element::F32.encode(values, name)?));
+        }
+        let merged = delta.is_some() || replaced.is_some();
+        Ok(StoredTensor { name, element, shape, bytes, merged, file: &file.path, offset })
+    }
+
+    /// Puts what training made of a weight in the place of what is in its file.
+    ///
+    /// # Errors
+    /// `CheckpointError::Missing` for a weight that is not there or has another number of numbers.
+    pub fn replace(&mut self, name: &str, values: Vec<f32>) -> Result<(), CheckpointError> {
+        let numbers = self.shape(name).map(|shape| shape.iter().product::<usize>());
+        if numbers != Some(values.len()) {
+            return Err(self.missing(vec![format!("{name} (of {} numbers)", values.len())]));
+        }
+        self.replaced.insert(name.to_owned(), values);
+        Ok(())
+    }
+
+    /// Takes what an adapter changes: weights to be added to, and others that replace the base's.
+    pub(super) fn change(
+        &mut self,
+        file: MappedFile,
+        deltas: BTreeMap<String, Delta>,
+        saved: Vec<(String, Entry)>,
+    ) {
+        self.files.push(file);
+        self.deltas = deltas;
+        for (name, entry) in saved {
+            let stored = self.find_whole(&name).map_or(name.clone(), |(stored, _)| stored.to_owned());
+            self.tensors.insert(stored, entry);
+        }
+    }
+
+    /// How many files there are.
+    pub(super) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The family whose names they have.
+    pub(super) fn family(&self) -> Family {
+        self.family
+    }
+
+    /// A weight by the name that it has in a whole model, or in the bare one.
+    pub(super) fn find_whole(&self, name: &str) -> Option<(&str, &Entry)> {
+        let exact = self.tensors.get_key_value(name).map(|(name, entry)| (name.as_str(), entry));
+        exact.or_else(|| self.find(name.strip_prefix(self.family.prefix()).unwrap_or(name)))
     }
 
     /// Counts the weights whose names begin so as used, because the caller wants to do without them.
@@ -214,7 +268,7 @@ impl Weights {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, name: &str) -> Option<(&str, &Entry)> {
+    pub(super) fn find(&self, name: &str) -> Option<(&str, &Entry)> {
         let old = name
             .strip_suffix("LayerNorm.weight")
             .map(|start| format!("{start}LayerNorm.gamma"))
@@ -232,42 +286,12 @@ impl Weights {
     }
 }
 
-/// The files to map, and the map of an index: which tensor should be in which of them.
-fn shard_names(folder: &Path) -> Result<(Vec<String>, BTreeMap<String, String>), CheckpointError> {
-    let index = folder.join(INDEX);
-    if folder.join(SINGLE).is_file() {
-        return Ok((vec![SINGLE.to_owned()], BTreeMap::new()));
-    }
-    if !index.is_file() {
-        return Err(no_weights(folder));
-    }
-    let bytes = fs::read(&index).map_err(|source| CheckpointError::Read { path: index.clone(), source })?;
-    let parsed: ShardIndex = serde_json::from_slice(&bytes)
-        .map_err(|source| CheckpointError::Json { path: index.clone(), source })?;
-    let names: BTreeSet<String> = parsed.weight_map.values().cloned().collect();
-    if let Some(name) = names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
-        let message = format!("the shard `{name}` is not the name of a file beside it");
-        return Err(CheckpointError::Damaged { path: index, message });
-    }
-    Ok((names.into_iter().collect(), parsed.weight_map))
-}
-
-fn no_weights(folder: &Path) -> CheckpointError {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(source) => return CheckpointError::Read { path: folder.to_owned(), source },
-    };
-    let mut pickles: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| {
-            path.extension().and_then(|end| end.to_str()).is_some_and(|end| PICKLES.contains(&end))
-        })
-        // The arguments of a training run are a pickle too, and no weights.
-        .filter(|path| path.file_name().is_none_or(|name| name != "training_args.bin"))
-        .collect();
-    pickles.sort();
-    match pickles.into_iter().next() {
-        Some(path) => CheckpointError::Pickle { path },
-        None => CheckpointError::NoWeights { folder: folder.to_owned() },
+/// The number type that is read; the others are not.
+pub(super) fn element_of(stored: Dtype) -> Option<Element> {
+    match stored {
+        Dtype::F32 => Some(Element::F32),
+        Dtype::F16 => Some(Element::F16),
+        Dtype::BF16 => Some(Element::Bf16),
+        _ => None,
     }
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::kernels::activations::Function;
-use super::ops::{self, Adapter, Affine, HeadForm, Lookup, Projected, Turns};
+use super::numbers::tensor;
+use super::ops::{self, Adapter, Affine, Distances, HeadForm, Lookup, Projected, Turns};
 use super::tape::{Gradients, Tape, Value};
 use super::{ComputeError, PackedBatch, Parameters, adapter_names};
-use crate::architectures::{Attention, Embedding, Linear, Norm, Operations, Parameter, Rotary};
+use crate::architectures::{
+    Attention, Disentangled, Embedding, Linear, Norm, NormKind, Operations, Parameter, Rotary,
+};
 use crate::checkpoint::{Activation, HeadActivation, Pooling};
 
 /// Computes one batch: the interpreter whose values are tensors, [tokens, width].
@@ -105,6 +108,19 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// Keys and queries of distances, and which of them stands for each distance of the batch.
+    fn distances(&mut self, parts: &Disentangled) -> Result<Distances, ComputeError> {
+        let mut table = self.parameter(&parts.table)?;
+        if let Some(norm) = &parts.norm {
+            table = self.norm(norm, &table)?;
+        }
+        let key = parts.key.as_ref().map(|linear| self.linear(linear, &table)).transpose()?;
+        let query = parts.query.as_ref().map(|linear| self.linear(linear, &table)).transpose()?;
+        let most = i64::try_from(self.batch.positions()).unwrap_or(i64::MAX);
+        let rows = (1 - most..most).map(|distance| parts.row(distance)).collect();
+        Ok(Distances { key, query, rows })
+    }
+
     fn turns(&mut self, rotary: &Rotary) -> Turns {
         let found = self.tables.iter().find(|(known, _)| known == rotary).map(|(_, tables)| tables.clone());
         let [cosines, sines] = found.unwrap_or_else(|| {
@@ -128,9 +144,17 @@ impl<'a> Interpreter<'a> {
         x: &Value,
     ) -> Result<Value, ComputeError> {
         let (weight, bias) = (self.named(&names[0])?, Some(self.named(&names[1])?));
-        let function = (activation == HeadActivation::Tanh).then_some(Function::Tanh);
+        let function = match activation {
+            HeadActivation::Linear => None,
+            HeadActivation::Tanh => Some(Function::Tanh),
+            HeadActivation::Gelu | HeadActivation::GeluStandardised { .. } => Some(Function::GeluErf),
+        };
         let affine = Affine { x: x.clone(), weight, bias, adapter: None, residual: None, function };
-        ops::affine(&mut self.tape, affine)
+        let y = ops::affine(&mut self.tape, affine)?;
+        let HeadActivation::GeluStandardised { epsilon } = activation else { return Ok(y) };
+        let ones = tensor(vec![1.0; y.tensor.dim(1)?], &[y.tensor.dim(1)?])?;
+        let weights = [Some(Value::constant(ones)), None];
+        ops::normalise(&mut self.tape, (NormKind::LayerWithoutBias, epsilon), &y, weights)
     }
 
     /// `cap tanh(x / cap)`.
@@ -158,7 +182,9 @@ impl Operations for Interpreter<'_> {
             [(&embedding.positions, &self.batch.places), (&embedding.segments, &self.batch.segments)];
         for (table, ids) in others {
             if let Some(table) = table {
-                lookups.push(Lookup { table: self.parameter(table)?, ids: ids.clone(), scale: 1.0 });
+                let only_row = table.shape.first() == Some(&1);
+                let ids = if only_row { vec![0; ids.len()] } else { ids.clone() };
+                lookups.push(Lookup { table: self.parameter(table)?, ids, scale: 1.0 });
             }
         }
         ops::embed(&mut self.tape, lookups)
@@ -196,7 +222,12 @@ impl Operations for Interpreter<'_> {
             cap: attention.softcap,
             mask: attention.mask,
         };
-        ops::attend(&mut self.tape, form, &self.batch.rows, Projected { query, key, value, bias })
+        let distances = match attention.disentangled.as_deref() {
+            None => None,
+            Some(parts) => Some(self.distances(parts)?),
+        };
+        let projected = Projected { query, key, value, bias, distances };
+        ops::attend(&mut self.tape, form, &self.batch.rows, projected)
     }
 
     fn activate(&mut self, activation: Activation, x: &Value) -> Result<Value, ComputeError> {

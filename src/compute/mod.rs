@@ -22,7 +22,7 @@ pub use adapters::{AdapterSettings, adapter_names};
 pub use batch::PaddedBatch;
 pub use error::ComputeError;
 pub use interpreter::Interpreter;
-pub use model::{Memory, Model};
+pub use model::{Memory, Model, head_names};
 pub use packed::PackedBatch;
 pub use parameters::{ParameterInfo, Parameters, Part};
 pub use tape::Value;

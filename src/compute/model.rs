@@ -119,6 +119,12 @@ impl Model {
         Ok(Head { pooling: form.pooling, width: form.width, layers, softcap: form.softcap })
     }
 
+    /// Whether there is an adapter beside a linear map.
+    #[must_use]
+    pub fn is_adapted(&self, linear: &Linear) -> bool {
+        self.parameters.scale(&linear.name).is_some()
+    }
+
     /// The weight of a linear map as a graph takes it: the adapter beside it added, summed in f64.
     ///
     /// # Errors
@@ -272,7 +278,8 @@ impl Model {
 }
 
 /// The names of weight and bias of a layer of the head.
-fn head_names(index: usize) -> [String; 2] {
+#[must_use]
+pub fn head_names(index: usize) -> [String; 2] {
     ["weight", "bias"].map(|part| format!("head.{index}.{part}"))
 }
 

@@ -73,6 +73,14 @@ impl Parameters {
         Ok(numbers(&self.find(name)?.1)?.to_vec())
     }
 
+    /// The shape of one.
+    ///
+    /// # Errors
+    /// `ComputeError::NotLoaded` where there is none of this name.
+    pub fn shape(&self, name: &str) -> Result<&[usize], ComputeError> {
+        Ok(&self.find(name)?.0.parameter.shape)
+    }
+
     /// Changes the numbers of one in place.
     ///
     /// # Errors

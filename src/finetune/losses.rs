@@ -37,7 +37,10 @@ impl Targets {
         let fault = |message: String| Err(FinetuneError::Targets(message));
         if classes == 0 || probabilities.len() != classes * weights.len() {
             let found = probabilities.len();
-            return fault(format!("{found} target probabilities for {} examples of {classes} classes", weights.len()));
+            return fault(format!(
+                "{found} target probabilities for {} examples of {classes} classes",
+                weights.len()
+            ));
         }
         for (example, target) in probabilities.chunks_exact(classes).enumerate() {
             let sum: f64 = target.iter().sum();
@@ -134,9 +137,15 @@ fn cross_entropy(outputs: &[f32], target: &[f64], smoothing: f64) -> (f64, Vec<f
 fn paired(outputs: &[f32], target: &[f64], eta: f64) -> (f64, Vec<f64>) {
     let difference = f64::from(outputs[0]) - f64::from(outputs[1]);
     let half = target[2] / 2.0;
-    let target = if eta == 0.0 { [target[0] + half, target[1] + half, 0.0] } else { [target[0], target[1], target[2]] };
+    let target = if eta == 0.0 {
+        [target[0] + half, target[1] + half, 0.0]
+    } else {
+        [target[0], target[1], target[2]]
+    };
     let (mut loss, mut slope) = (0.0, 0.0);
-    for ([ln_probability, by_difference], target) in rao_kupper_slopes(difference, eta).into_iter().zip(target) {
+    for ([ln_probability, by_difference], target) in
+        rao_kupper_slopes(difference, eta).into_iter().zip(target)
+    {
         if target > 0.0 {
             loss -= target * ln_probability;
             slope -= target * by_difference;

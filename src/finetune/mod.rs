@@ -5,7 +5,6 @@
 //! and gradients are those of `compute`; everything here is plain numbers.
 
 mod adamw;
-mod adapter_config;
 mod adapter_file;
 mod clipping;
 mod error;
@@ -17,10 +16,10 @@ mod state;
 mod trainer;
 
 pub use adamw::{AdamW, AdamWSettings};
-//pub use adapter_file::{load_adapter, save_adapter};
+pub use adapter_file::{load_adapter, save_adapter};
 pub use clipping::{clip, global_norm};
 pub use error::FinetuneError;
-//pub use export::export;
+pub use export::export;
 pub use losses::{Loss, LossAndGradient, Targets};
 pub use method::Method;
 pub use schedule::{Decay, Schedule};

@@ -48,7 +48,9 @@ impl Trainer {
             let name = &info.parameter.name;
             let weights = self.model.parameters().numbers(name)?;
             tensors.push((format!("weight/{name}"), info.parameter.shape.clone(), bytes(&weights)));
-            for (kind, moment) in ["mean", "square"].into_iter().zip(self.optimizer.moments.get(name).into_iter().flatten()) {
+            for (kind, moment) in
+                ["mean", "square"].into_iter().zip(self.optimizer.moments.get(name).into_iter().flatten())
+            {
                 tensors.push((format!("{kind}/{name}"), info.parameter.shape.clone(), bytes(moment)));
             }
         }
@@ -79,7 +81,9 @@ impl Trainer {
             Ok(tensor) if tensor.dtype() == Dtype::F32 && tensor.shape() == shape => {
                 Ok(Element::F32.decode(tensor.data()))
             }
-            Ok(tensor) => Err(state(path, format!("`{name}` has shape {:?}, {shape:?} expected", tensor.shape()))),
+            Ok(tensor) => {
+                Err(state(path, format!("`{name}` has shape {:?}, {shape:?} expected", tensor.shape())))
+            }
             Err(_) => Err(state(path, format!("it has no `{name}`; it is the state of another training"))),
         };
         let (mut weights, mut moments) = (Vec::new(), BTreeMap::new());
@@ -93,7 +97,8 @@ impl Trainer {
         }
         let expected = weights.len() + 2 * moments.len();
         if file.len() != expected {
-            let message = format!("it has {} tensors, {expected} expected: another method was trained", file.len());
+            let message =
+                format!("it has {} tensors, {expected} expected: another method was trained", file.len());
             return Err(state(path, message));
         }
         for (name, values) in weights {

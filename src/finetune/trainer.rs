@@ -64,7 +64,9 @@ impl Trainer {
     pub fn new(model: Model, settings: TrainerSettings) -> Result<Self, FinetuneError> {
         settings.optimizer.check()?;
         if settings.clip_norm.is_some_and(|norm| !(norm > 0.0 && norm.is_finite())) {
-            return Err(FinetuneError::Settings("the norm that gradients are clipped to must be above 0".to_owned()));
+            return Err(FinetuneError::Settings(
+                "the norm that gradients are clipped to must be above 0".to_owned(),
+            ));
         }
         if model.parameters().trainable().next().is_none() {
             return Err(FinetuneError::NothingToTrain);
@@ -128,7 +130,8 @@ impl Trainer {
         }
         let factor = self.settings.schedule.factor(step - 1);
         self.optimizer.step(self.model.parameters_mut(), &gradients, factor)?;
-        let tokens = batches.iter().map(|batch| batch.texts.valid.iter().filter(|&&valid| valid).count()).sum();
+        let tokens =
+            batches.iter().map(|batch| batch.texts.valid.iter().filter(|&&valid| valid).count()).sum();
         let learning_rate = factor * self.settings.optimizer.learning_rate;
         Ok(StepReport { step, loss, gradient_norm, learning_rate, tokens })
     }

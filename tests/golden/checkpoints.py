@@ -163,4 +163,5 @@ def main():
     out.write_text(json.dumps(dict(verdict_tokens=VERDICTS, cases=cases), indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

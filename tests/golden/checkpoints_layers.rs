@@ -7,11 +7,11 @@ use tiebreak::architectures::{
     AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, Parameter, RelativeBias,
     Role, Rotary, States,
 };
-use tiebreak::checkpoint::{Activation, Element, Family, Weights};
+use tiebreak::checkpoint::{Activation, Element, Family, RotaryScaling, Weights};
 use tiebreak::compute::{Interpreter, PackedBatch, PaddedBatch, Parameters, Part};
 use tiebreak::onnx::graph::{GraphForm, WeightStorage, Writer};
 
-use super::checkpoints::{decoder_states, encoder_states, session};
+use super::checkpoints_cases::{decoder_states, encoder_states, session};
 
 const WIDTH: usize = 32;
 const HEADS: usize = 2;
@@ -39,6 +39,7 @@ fn attention(mask: Mask) -> Attention {
         rotary: None,
         head_norms: None,
         relative_bias: None,
+        disentangled: None,
     }
 }
 
@@ -145,7 +146,8 @@ fn a_decoder_may_normalise_its_heads_and_do_without_rotary_positions() {
     let worst = largest_difference(&attention, true);
     println!("without rotary positions: {worst:.1e}");
     assert!(worst < 1e-5, "{worst:e}");
-    attention.rotary = Some(Rotary { base: 500.0, width: WIDTH / HEADS, max_positions: 20 });
+    attention.rotary =
+        Some(Rotary { base: 500.0, width: WIDTH / HEADS, max_positions: 20, scaling: RotaryScaling::None });
     let head_norm = norm("heads", WIDTH / HEADS, NormKind::Root);
     attention.head_norms = Some(Box::new([head_norm.clone(), head_norm]));
     let worst = largest_difference(&attention, true);

@@ -11,7 +11,7 @@ use tiebreak::checkpoint::{Checkpoint, Head, HeadChoice, Pooling};
 use tiebreak::compute::{Model, PaddedBatch};
 use tiebreak::onnx::graph::{ImportOptions, import};
 
-use super::checkpoints::{encoder_states, largest_difference, session};
+use super::checkpoints_cases::{encoder_states, largest_difference, session};
 
 #[derive(Deserialize)]
 struct Golden {

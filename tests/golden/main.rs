@@ -12,8 +12,10 @@
     reason = "test code: what cannot be made must fail the test, and brevity reads better than speed"
 )]
 
+mod adapters;
 mod calibrators;
 mod checkpoints;
+mod checkpoints_cases;
 mod checkpoints_faults;
 mod checkpoints_layers;
 mod checkpoints_minilm;

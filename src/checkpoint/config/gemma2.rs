@@ -1,6 +1,12 @@
-use serde::Deserialize;
+use std::path::Path;
 
-use super::Activation;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::rotary::{self, OF_ALL_LAYERS, RotaryConfig, RotaryScaling};
+use super::switches::{Plain, Switch};
+use super::{Activation, parse};
+use crate::checkpoint::CheckpointError;
 
 /// What decides the graph of a Gemma-2.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -37,13 +43,14 @@ pub struct Gemma2Config {
     /// The gate of the feed-forward part.
     #[serde(alias = "hidden_act")]
     pub hidden_activation: Activation,
-    /// Base of the rotary wavelengths, as older files write it.
-    #[serde(default)]
-    rope_theta: Option<f64>,
-    /// The same, as newer files write it.
-    #[serde(default)]
-    rope_parameters: Option<RopeParameters>,
+    /// Rotary positions.
+    #[serde(skip, default = "usual_rotary")]
+    pub rotary: RotaryConfig,
 }
+
+/// Switches that would change the graph.
+pub(super) const SWITCHES: &[Switch] =
+    &[("attention_bias", &[Plain::False]), ("use_bidirectional_attention", &[Plain::False])];
 
 /// Whether a layer sees everything before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -55,17 +62,25 @@ pub enum LayerType {
     FullAttention,
 }
 
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-struct RopeParameters {
-    rope_theta: Option<f64>,
+/// Files of a Gemma may state the activation under two names; `hidden_activation` is the one that counts.
+pub(super) fn with_one_activation(config: &Value) -> Value {
+    let mut config = config.clone();
+    if config.get("hidden_activation").is_some_and(|stated| !stated.is_null()) {
+        config.as_object_mut().map(|keys| keys.remove("hidden_act"));
+    } else {
+        config.as_object_mut().map(|keys| keys.remove("hidden_activation"));
+    }
+    config
+}
+
+fn usual_rotary() -> RotaryConfig {
+    RotaryConfig { base: OF_ALL_LAYERS.usual_base, scaling: RotaryScaling::None }
 }
 
 impl Gemma2Config {
-    /// Base of the rotary wavelengths.
-    #[must_use]
-    pub fn rotary_base(&self) -> f64 {
-        let newer = self.rope_parameters.as_ref().and_then(|parameters| parameters.rope_theta);
-        newer.or(self.rope_theta).unwrap_or(10_000.0)
+    pub(super) fn read(path: &Path, value: &Value) -> Result<Self, CheckpointError> {
+        let rotary = rotary::read(path, value, &OF_ALL_LAYERS)?;
+        Ok(Self { rotary, ..parse(path, &with_one_activation(value))? })
     }
 
     /// How far back layer `index` sees, in tokens with the asking one; `None` is everything.

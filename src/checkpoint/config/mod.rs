@@ -1,78 +1,63 @@
+mod activation;
 mod bert;
+mod deberta_v2;
+mod family;
 mod gemma2;
+mod gemma3;
+mod llama;
+mod modernbert;
+mod roberta;
+mod rotary;
+mod switches;
+#[cfg(test)]
+mod tests;
 
+pub use activation::Activation;
 pub use bert::BertConfig;
+pub use deberta_v2::DebertaV2Config;
+pub use family::Family;
 pub use gemma2::{Gemma2Config, LayerType};
+pub use gemma3::{Gemma3Config, Gemma3File};
+pub use llama::LlamaConfig;
+pub use modernbert::{ModernBertConfig, ModernBertFile};
+pub use roberta::RobertaConfig;
+pub use rotary::{RotaryConfig, RotaryScaling};
 
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::CheckpointError;
-
-/// The families whose graphs can be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// BERT, `MiniLM`: an encoder with learnt positions.
-    Bert,
-    /// Gemma-2: a decoder with rotary positions, sliding windows and soft-capped scores.
-    Gemma2,
-}
-
-impl Family {
-    /// All of them, for messages.
-    pub const ALL: [Self; 2] = [Self::Bert, Self::Gemma2];
-
-    /// The `model_type` of config.json.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bert => "bert",
-            Self::Gemma2 => "gemma2",
-        }
-    }
-
-    /// Whether a token sees only what stands before it.
-    #[must_use]
-    pub fn is_decoder(self) -> bool {
-        self == Self::Gemma2
-    }
-
-    /// What a whole model's files put before the names that the bare model uses.
-    #[must_use]
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Self::Bert => "bert.",
-            Self::Gemma2 => "model.",
-        }
-    }
-}
-
-/// The non-linear functions of the families.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// x Phi(x), exactly.
-    #[serde(alias = "gelu", alias = "gelu_python")]
-    GeluErf,
-    /// The approximation of x Phi(x) by a hyperbolic tangent.
-    #[serde(alias = "gelu_pytorch_tanh", alias = "gelu_new", alias = "gelu_fast")]
-    GeluTanh,
-    /// x sigmoid(x).
-    #[serde(alias = "swish")]
-    Silu,
-}
+use super::parts::Division;
 
 /// The typed configuration of one family.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FamilyConfig {
     /// BERT, `MiniLM`.
     Bert(BertConfig),
+    /// `RoBERTa`, XLM-R.
+    Roberta(RobertaConfig),
+    /// `DeBERTa` v2, v3.
+    DebertaV2(DebertaV2Config),
+    /// `ModernBERT`.
+    ModernBert(ModernBertConfig),
+    /// Llama, Mistral, Qwen2, Qwen3.
+    Llama(LlamaConfig),
     /// Gemma-2.
     Gemma2(Gemma2Config),
+    /// Gemma-3 of text.
+    Gemma3(Gemma3Config),
+}
+
+/// The numbers that every family has.
+#[derive(Clone, Copy)]
+struct Sizes {
+    width: usize,
+    vocabulary: usize,
+    positions: usize,
+    segments: usize,
 }
 
 impl FamilyConfig {
@@ -87,18 +72,37 @@ impl FamilyConfig {
         let json = |source| CheckpointError::Json { path: path.to_owned(), source };
         let value: Value = serde_json::from_slice(&bytes).map_err(json)?;
         let model_type = value.get("model_type").and_then(Value::as_str).unwrap_or("(absent)");
-        let Some(family) = Family::ALL.into_iter().find(|family| family.name() == model_type) else {
+        let Some(family) = Family::of_model_type(model_type) else {
             let names: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
-            let way_out = format!("supported are {}", names.join(", "));
+            let way_out = format!("supported are {}, xlm-roberta", names.join(", "));
             return Err(refused(path, "model_type", model_type, way_out));
         };
-        check_switches(path, &value, family)?;
-        let config = match family {
-            Family::Bert => Self::Bert(serde_json::from_value(value.clone()).map_err(json)?),
-            Family::Gemma2 => Self::Gemma2(serde_json::from_value(value.clone()).map_err(json)?),
-        };
+        let config = Self::of_family(path, &value, family)?;
         config.check_sizes(path)?;
         Ok((config, value))
+    }
+
+    fn of_family(path: &Path, value: &Value, family: Family) -> Result<Self, CheckpointError> {
+        let switches = match family {
+            Family::Bert | Family::Roberta => switches::OF_ENCODERS,
+            Family::DebertaV2 => deberta_v2::SWITCHES,
+            Family::ModernBert => modernbert::SWITCHES,
+            Family::Gemma2 => gemma2::SWITCHES,
+            Family::Gemma3 => gemma3::SWITCHES,
+            Family::Llama | Family::Mistral | Family::Qwen2 | Family::Qwen3 => LlamaConfig::switches(family),
+        };
+        switches::check(path, value, switches)?;
+        Ok(match family {
+            Family::Bert => Self::Bert(parse(path, value)?),
+            Family::Roberta => Self::Roberta(RobertaConfig::read(path, value)?),
+            Family::DebertaV2 => Self::DebertaV2(DebertaV2Config::read(path, value)?),
+            Family::ModernBert => Self::ModernBert(ModernBertConfig::read(path, value)?),
+            Family::Gemma2 => Self::Gemma2(Gemma2Config::read(path, value)?),
+            Family::Gemma3 => Self::Gemma3(Gemma3Config::read(path, value)?),
+            Family::Llama | Family::Mistral | Family::Qwen2 | Family::Qwen3 => {
+                Self::Llama(LlamaConfig::read(path, value, family)?)
+            }
+        })
     }
 
     /// Which family it is.
@@ -106,46 +110,106 @@ impl FamilyConfig {
     pub fn family(&self) -> Family {
         match self {
             Self::Bert(_) => Family::Bert,
+            Self::Roberta(_) => Family::Roberta,
+            Self::DebertaV2(_) => Family::DebertaV2,
+            Self::ModernBert(_) => Family::ModernBert,
+            Self::Llama(config) => config.family,
             Self::Gemma2(_) => Family::Gemma2,
+            Self::Gemma3(_) => Family::Gemma3,
         }
     }
 
     /// Width of a hidden state.
     #[must_use]
     pub fn width(&self) -> usize {
-        match self {
-            Self::Bert(config) => config.hidden_size,
-            Self::Gemma2(config) => config.hidden_size,
-        }
+        self.sizes().width
     }
 
     /// Rows of the embedding table.
     #[must_use]
     pub fn vocabulary_size(&self) -> usize {
-        match self {
-            Self::Bert(config) => config.vocab_size,
-            Self::Gemma2(config) => config.vocab_size,
-        }
+        self.sizes().vocabulary
     }
 
     /// The longest text, in tokens.
     #[must_use]
     pub fn max_positions(&self) -> usize {
+        self.sizes().positions
+    }
+
+    /// Whether the segment of a token makes a difference.
+    #[must_use]
+    pub fn has_segments(&self) -> bool {
+        self.sizes().segments > 1
+    }
+
+    /// The cap of the logits of the vocabulary, where there is one.
+    #[must_use]
+    pub fn vocabulary_softcap(&self) -> Option<f32> {
         match self {
-            Self::Bert(config) => config.max_position_embeddings,
-            Self::Gemma2(config) => config.max_position_embeddings,
+            Self::Gemma2(config) => config.final_logit_softcapping,
+            Self::Gemma3(config) => config.file.final_logit_softcapping,
+            _ => None,
+        }
+    }
+
+    /// Whether a weight of the bare model is one of its files too, and not a part of one.
+    #[must_use]
+    pub fn stores_whole(&self, weight: &str) -> bool {
+        let divisions = self.divisions();
+        let mut parts = divisions.iter().flat_map(|division| &division.parts);
+        parts.all(|(name, _)| name != weight)
+    }
+
+    /// The weights that the family stores as one and computes as several.
+    pub(super) fn divisions(&self) -> Vec<Division> {
+        match self {
+            Self::Roberta(config) => config.divisions(),
+            Self::ModernBert(config) => config.divisions(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        macro_rules! sizes {
+            ($config:expr, $segments:expr) => {
+                Sizes {
+                    width: $config.hidden_size,
+                    vocabulary: $config.vocab_size,
+                    positions: $config.max_position_embeddings,
+                    segments: $segments,
+                }
+            };
+        }
+        match self {
+            Self::Bert(config) => sizes!(config, config.type_vocab_size),
+            Self::Roberta(config) => sizes!(config.bert, config.bert.type_vocab_size),
+            Self::DebertaV2(config) => sizes!(config, config.type_vocab_size),
+            Self::ModernBert(config) => sizes!(config.file, 0),
+            Self::Llama(config) => sizes!(config, 0),
+            Self::Gemma2(config) => sizes!(config, 0),
+            Self::Gemma3(config) => sizes!(config.file, 0),
         }
     }
 
     fn check_sizes(&self, path: &Path) -> Result<(), CheckpointError> {
+        let encoder = |heads, width| vec![("num_attention_heads", heads, width)];
+        let decoder = |[asked, asking, head]: [usize; 3]| {
+            vec![("num_key_value_heads", asked, asking), ("head_dim", 2, head)]
+        };
         let sizes: Vec<(&str, usize, usize)> = match self {
-            Self::Bert(config) => {
-                vec![("num_attention_heads", config.num_attention_heads, config.hidden_size)]
+            Self::Bert(config) => encoder(config.num_attention_heads, config.hidden_size),
+            Self::Roberta(config) => encoder(config.bert.num_attention_heads, config.bert.hidden_size),
+            Self::DebertaV2(config) => encoder(config.num_attention_heads, config.hidden_size),
+            // Heads are rotated in two halves.
+            Self::ModernBert(config) => {
+                encoder(config.file.num_attention_heads.saturating_mul(2), config.file.hidden_size)
             }
-            Self::Gemma2(config) => vec![
-                ("num_key_value_heads", config.num_key_value_heads, config.num_attention_heads),
-                ("head_dim", 2, config.head_dim),
-            ],
+            Self::Llama(c) => decoder([c.num_key_value_heads, c.num_attention_heads, c.head_dim]),
+            Self::Gemma2(c) => decoder([c.num_key_value_heads, c.num_attention_heads, c.head_dim]),
+            Self::Gemma3(Gemma3Config { file: c, .. }) => {
+                decoder([c.num_key_value_heads, c.num_attention_heads, c.head_dim])
+            }
         };
         for (key, divisor, whole) in sizes {
             if divisor == 0 || whole == 0 || !whole.is_multiple_of(divisor) {
@@ -157,78 +221,12 @@ impl FamilyConfig {
     }
 }
 
-/// Switches that would change the graph, with the only value that the graph has.
-fn check_switches(path: &Path, value: &Value, family: Family) -> Result<(), CheckpointError> {
-    let switches: &[(&str, &[Value])] = match family {
-        Family::Bert => &[
-            ("position_embedding_type", &[Value::Null]),
-            ("is_decoder", &[Value::Bool(false), Value::Null]),
-            ("add_cross_attention", &[Value::Bool(false), Value::Null]),
-        ],
-        Family::Gemma2 => &[
-            ("attention_bias", &[Value::Bool(false), Value::Null]),
-            ("use_bidirectional_attention", &[Value::Bool(false), Value::Null]),
-            ("rope_scaling", &[Value::Null]),
-        ],
-    };
-    for (key, accepted) in switches {
-        let stated = value.get(key).unwrap_or(&Value::Null);
-        let absolute = *key == "position_embedding_type" && stated == "absolute";
-        if !absolute && !accepted.contains(stated) {
-            return Err(refused(
-                path,
-                key,
-                &stated.to_string(),
-                "only the plain form is supported".to_owned(),
-            ));
-        }
-    }
-    let rope = value.get("rope_parameters").and_then(|rope| rope.get("rope_type")).and_then(Value::as_str);
-    if let Some(other) = rope.filter(|kind| *kind != "default") {
-        return Err(refused(path, "rope_type", other, "only `default` is supported".to_owned()));
-    }
-    Ok(())
+/// The part of `config.json` that has this form.
+fn parse<T: DeserializeOwned>(path: &Path, value: &Value) -> Result<T, CheckpointError> {
+    serde_json::from_value(value.clone())
+        .map_err(|source| CheckpointError::Json { path: path.to_owned(), source })
 }
 
 fn refused(path: &Path, key: &str, value: &str, way_out: String) -> CheckpointError {
     CheckpointError::Config { path: path.to_owned(), key: key.to_owned(), value: value.to_owned(), way_out }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<FamilyConfig, CheckpointError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.json");
-        fs::write(&path, text).unwrap();
-        FamilyConfig::read(&path).map(|(config, _)| config)
-    }
-
-    const BERT: &str = r#""model_type":"bert","vocab_size":48,"hidden_size":16,"num_hidden_layers":2,
-        "num_attention_heads":2,"intermediate_size":32,"max_position_embeddings":32,"hidden_act":"gelu""#;
-
-    #[test]
-    fn an_unknown_family_is_refused_and_the_known_ones_are_named() {
-        let message = read(r#"{"model_type":"mamba"}"#).unwrap_err().to_string();
-        assert!(message.contains("`mamba`") && message.contains("bert, gemma2"), "{message}");
-    }
-
-    #[test]
-    fn switches_that_would_change_the_graph_are_refused() {
-        assert!(read(&format!("{{{BERT}}}")).is_ok());
-        assert!(read(&format!(r#"{{{BERT},"position_embedding_type":"absolute"}}"#)).is_ok());
-        let relative = format!(r#"{{{BERT},"position_embedding_type":"relative_key"}}"#);
-        assert!(read(&relative).unwrap_err().to_string().contains("position_embedding_type"));
-        assert!(read(&format!(r#"{{{BERT},"is_decoder":true}}"#)).is_err());
-    }
-
-    #[test]
-    fn missing_numbers_unknown_functions_and_odd_head_counts_are_errors() {
-        assert!(read(r#"{"model_type":"bert","vocab_size":3}"#).is_err());
-        let relu = format!("{{{}}}", BERT.replace("\"gelu\"", "\"relu6\""));
-        assert!(read(&relu).unwrap_err().to_string().contains("relu6"));
-        let heads = format!("{{{}}}", BERT.replace("heads\":2", "heads\":3"));
-        assert!(read(&heads).unwrap_err().to_string().contains("num_attention_heads"));
-    }
 }

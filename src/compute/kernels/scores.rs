@@ -29,6 +29,10 @@ impl ScoreForm<'_> {
         match self.mask {
             Mask::Padding => [from, to],
             Mask::Causal => [from.min(behind), behind],
+            Mask::Surroundings { reach } => {
+                let end = to.min(asking + reach + 1);
+                [from.max(asking.saturating_sub(reach)).min(end), end]
+            }
             Mask::SlidingCausal { window } => {
                 [from.max((asking + 1).saturating_sub(window)).min(behind), behind]
             }

@@ -10,7 +10,7 @@ use crate::compute::kernels::scores::ScoreForm;
 use crate::compute::kernels::vectorised;
 use crate::compute::numbers::{Numbers, change, numbers, tensor};
 use crate::compute::packed::Row;
-use crate::compute::tape::{Tape, Value};
+use crate::compute::tape::{Gradients, Tape, Value, sum};
 
 /// The form of an attention layer behind its projections.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,25 @@ pub(in super::super) struct Projected {
     pub(in super::super) value: Value,
     /// Added to the scores.
     pub(in super::super) bias: Option<Value>,
+    /// Contents and distances that ask each other.
+    pub(in super::super) distances: Option<Distances>,
+}
+
+/// Keys and queries of distances: [rows of a table, heads x width].
+#[derive(Clone, Debug)]
+pub(in super::super) struct Distances {
+    /// What contents ask.
+    pub(in super::super) key: Option<Value>,
+    /// What asks contents.
+    pub(in super::super) query: Option<Value>,
+    /// The row for each distance, from the farthest ahead to the farthest back.
+    pub(in super::super) rows: Arc<[usize]>,
+}
+
+impl Projected {
+    fn distance(&self, which: fn(&Distances) -> &Option<Value>) -> Option<&Value> {
+        self.distances.as_ref().and_then(|distances| which(distances).as_ref())
+    }
 }
 
 /// What the heads gather: [tokens, heads x width]. The probabilities are not kept: the way back computes them again
@@ -52,36 +71,19 @@ pub(in super::super) fn attend(
 ) -> Result<Value, ComputeError> {
     let tokens = projected.query.tensor.dim(0)?;
     let layer = Layer { form, rows: Arc::clone(rows), projected };
-    let gathered = layer.each(|head| Ok([head.forward()?]))?;
-    let result = layer.joined(&gathered, 0, form.heads)?;
-    let projected = layer.projected.clone();
-    let inputs: Vec<&Value> =
-        [Some(&projected.query), Some(&projected.key), Some(&projected.value), projected.bias.as_ref()]
-            .into_iter()
-            .flatten()
-            .collect();
-    Ok(tape.record(
-        &inputs,
-        tensor(result, &[tokens, form.heads * form.width])?,
-        move |gradient, gradients| {
-            let gradient = gradient.reshape((tokens, form.heads * form.width))?;
-            let back = layer.each(|head| head.backward(&gradient))?;
-            let Projected { query, key, value, bias } = &layer.projected;
-            for (part, (to, heads)) in
-                [(query, form.heads), (key, form.key_value_heads), (value, form.key_value_heads)]
-                    .into_iter()
-                    .enumerate()
-            {
-                if to.node.is_some() {
-                    gradients.add(to.node, tensor(layer.joined(&back, part, heads)?, to.tensor.dims())?)?;
-                }
-            }
-            if let Some(bias) = bias.as_ref().filter(|bias| bias.node.is_some()) {
-                gradients.add(bias.node, layer.bias_gradient(&back, &bias.tensor)?)?;
-            }
-            Ok(())
-        },
-    ))
+    let gathered = layer.each(|head| head.forward())?;
+    let gathered: Vec<&Tensor> = gathered.iter().collect();
+    let result = tensor(layer.joined(&gathered, form.heads)?, &[tokens, form.heads * form.width])?;
+    let Projected { query, key, value, bias, .. } = layer.projected.clone();
+    let key_of = layer.projected.distance(|all| &all.key).cloned();
+    let query_of = layer.projected.distance(|all| &all.query).cloned();
+    let inputs = [Some(&query), Some(&key), Some(&value), bias.as_ref(), key_of.as_ref(), query_of.as_ref()];
+    let inputs: Vec<&Value> = inputs.into_iter().flatten().collect();
+    Ok(tape.record(&inputs, result, move |gradient, gradients| {
+        let gradient = gradient.reshape((tokens, form.heads * form.width))?;
+        let back = layer.each(|head| head.backward(&gradient))?;
+        layer.add_gradients(&back, gradients)
+    }))
 }
 
 struct Layer {
@@ -92,10 +94,10 @@ struct Layer {
 
 impl Layer {
     /// Works on every head of every text, in parallel; the results stand text by text, head by head.
-    fn each<const N: usize>(
+    fn each<R: Send>(
         &self,
-        work: impl Fn(&OneHead) -> Result<[Tensor; N], ComputeError> + Sync,
-    ) -> Result<Vec<[Tensor; N]>, ComputeError> {
+        work: impl Fn(&OneHead) -> Result<R, ComputeError> + Sync,
+    ) -> Result<Vec<R>, ComputeError> {
         let stored = &self.projected.bias;
         let places = stored.as_ref().map_or(Ok(0), |bias| bias.tensor.dim(1))?;
         let bias = stored.as_ref().map(|bias| numbers(&bias.tensor)).transpose()?;
@@ -107,18 +109,38 @@ impl Layer {
             .collect()
     }
 
-    /// One part of the results beside each other: [tokens, heads x width]; those of the heads that share one that is
-    /// asked are added.
-    fn joined<const N: usize>(
-        &self,
-        results: &[[Tensor; N]],
-        part: usize,
-        heads: usize,
-    ) -> Result<Vec<f32>, ComputeError> {
+    fn add_gradients(&self, back: &[HeadBack], gradients: &mut Gradients) -> Result<(), ComputeError> {
+        let form = self.form;
+        let Projected { query, key, value, bias, .. } = &self.projected;
+        let part = |which: fn(&HeadBack) -> &Tensor| back.iter().map(which).collect::<Vec<&Tensor>>();
+        let parts = [
+            (query, form.heads, part(|back| &back.query)),
+            (key, form.key_value_heads, part(|back| &back.key)),
+            (value, form.key_value_heads, part(|back| &back.value)),
+        ];
+        for (to, heads, results) in parts {
+            if to.node.is_some() {
+                gradients.add(to.node, tensor(self.joined(&results, heads)?, to.tensor.dims())?)?;
+            }
+        }
+        if let Some(bias) = bias.as_ref().filter(|bias| bias.node.is_some()) {
+            gradients.add(bias.node, self.bias_gradient(back, &bias.tensor)?)?;
+        }
+        let keys = (self.projected.distance(|all| &all.key), 0);
+        for (to, which) in [keys, (self.projected.distance(|all| &all.query), 1)] {
+            if let Some(to) = to.filter(|to| to.node.is_some()) {
+                gradients.add(to.node, self.distance_gradient(back, which, &to.tensor)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The results beside each other: [tokens, heads x width]; those of the heads that share one that is asked are
+    /// added.
+    fn joined(&self, results: &[&Tensor], heads: usize) -> Result<Vec<f32>, ComputeError> {
         let width = self.form.width;
         let (row_width, group) = (heads * width, self.form.heads / heads);
-        let results: Vec<Numbers> =
-            results.iter().map(|parts| numbers(&parts[part])).collect::<Result<_, _>>()?;
+        let results: Vec<Numbers> = results.iter().map(|part| numbers(part)).collect::<Result<_, _>>()?;
         let results: Vec<&[f32]> = results.iter().map(|values| &**values).collect();
         let tokens: usize = self.rows.iter().map(|row| row.length).sum();
         let mut out = vec![0.0f32; tokens * row_width];
@@ -145,12 +167,12 @@ impl Layer {
         Ok(out)
     }
 
-    fn bias_gradient(&self, back: &[[Tensor; 4]], bias: &Tensor) -> Result<Tensor, ComputeError> {
+    fn bias_gradient(&self, back: &[HeadBack], bias: &Tensor) -> Result<Tensor, ComputeError> {
         let (heads, places, _) = bias.dims3()?;
         let mut sums = vec![0.0f32; heads * places * places];
         for (row, back) in self.rows.iter().zip(back.chunks_exact(heads)) {
             for (head, back) in back.iter().enumerate() {
-                for (asking, from) in numbers(&back[3])?.chunks_exact(row.length).enumerate() {
+                for (asking, from) in back.biased.chunks_exact(row.length).enumerate() {
                     let to = &mut sums[(head * places + asking) * places..][..row.length];
                     to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
                 }
@@ -158,6 +180,36 @@ impl Layer {
         }
         tensor(sums, bias.dims())
     }
+
+    /// That of the keys (0) or queries (1) of distances, text after text.
+    fn distance_gradient(
+        &self,
+        back: &[HeadBack],
+        which: usize,
+        to: &Tensor,
+    ) -> Result<Tensor, ComputeError> {
+        let (width, row_width) = (self.form.width, self.form.heads * self.form.width);
+        let mut sums = vec![0.0f32; to.elem_count()];
+        for (index, back) in back.iter().enumerate() {
+            let Some(from) = &back.distances[which] else { continue };
+            let column = index % self.form.heads * width;
+            for (to, from) in sums.chunks_exact_mut(row_width).zip(numbers(from)?.chunks_exact(width)) {
+                to[column..column + width].iter_mut().zip(from).for_each(|(to, from)| *to += from);
+            }
+        }
+        tensor(sums, to.dims())
+    }
+}
+
+/// The gradients of one head of one text.
+struct HeadBack {
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    /// Of the scores as the bias has made them; empty without one.
+    biased: Vec<f32>,
+    /// Of keys and queries of distances.
+    distances: [Option<Tensor>; 2],
 }
 
 /// One head of one text.
@@ -165,6 +217,10 @@ struct OneHead<'a> {
     query: Tensor,
     key: Tensor,
     value: Tensor,
+    /// Keys and queries of distances: [rows of the table, width].
+    distances: [Option<Tensor>; 2],
+    /// The row of the table for each distance from `1 - length`.
+    distance_rows: &'a [usize],
     scores: ScoreForm<'a>,
     row: Row,
     columns: [usize; 2],
@@ -172,16 +228,15 @@ struct OneHead<'a> {
 
 impl<'a> OneHead<'a> {
     fn new(
-        layer: &Layer,
+        layer: &'a Layer,
         bias: Option<(&'a [f32], usize)>,
         row: usize,
         head: usize,
     ) -> Result<Self, ComputeError> {
         let (form, row) = (layer.form, layer.rows[row]);
         let asked = head / (form.heads / form.key_value_heads);
-        let view = |x: &Value, head: usize| {
-            x.tensor.narrow(0, row.start, row.length)?.narrow(1, head * form.width, form.width)
-        };
+        let columns = |x: &Tensor, head: usize| x.narrow(1, head * form.width, form.width);
+        let view = |x: &Value, head: usize| columns(&x.tensor.narrow(0, row.start, row.length)?, head);
         let scores = ScoreForm {
             scale: form.scale,
             cap: form.cap,
@@ -190,27 +245,63 @@ impl<'a> OneHead<'a> {
             valid: row.valid,
             length: row.length,
         };
+        let all = layer.projected.distances.as_ref();
+        let of = |value: Option<&Value>| value.map(|value| columns(&value.tensor, head)).transpose();
+        let rows = all.map_or(&[][..], |all| {
+            let middle = all.rows.len() / 2;
+            &all.rows[(middle + 1).saturating_sub(row.length)..]
+        });
         Ok(Self {
             query: view(&layer.projected.query, head)?,
             key: view(&layer.projected.key, asked)?,
             value: view(&layer.projected.value, asked)?,
+            distances: [
+                of(layer.projected.distance(|all| &all.key))?,
+                of(layer.projected.distance(|all| &all.query))?,
+            ],
+            distance_rows: rows,
             scores,
             row,
             columns: [head * form.width, form.width],
         })
     }
 
-    fn forward(&self) -> Result<Tensor, ComputeError> {
+    /// Which row of the table stands for the distance from the asking to the asked.
+    fn distance_row(&self, asking: usize, asked: usize) -> usize {
+        self.distance_rows[asking + self.row.length - 1 - asked]
+    }
+
+    /// The scores before they are scaled: [asking, asked].
+    fn raw_scores(&self) -> Result<Tensor, ComputeError> {
         let scores = self.query.matmul(&self.key.t()?)?;
+        let length = self.row.length;
+        for (which, distances) in self.distances.iter().enumerate() {
+            let Some(distances) = distances else { continue };
+            let content = if which == 0 { &self.query } else { &self.key };
+            let by_row = content.matmul(&distances.t()?)?;
+            let (by_row, rows) = (numbers(&by_row)?, distances.dim(0)?);
+            change(&scores, |scores| {
+                for (asking, scores) in scores.chunks_exact_mut(length).enumerate() {
+                    for (asked, score) in scores.iter_mut().enumerate() {
+                        let place = if which == 0 { asking } else { asked };
+                        *score += by_row[place * rows + self.distance_row(asking, asked)];
+                    }
+                }
+            })?;
+        }
+        Ok(scores)
+    }
+
+    fn forward(&self) -> Result<Tensor, ComputeError> {
+        let scores = self.raw_scores()?;
         change(&scores, |scores| vectorised(|| self.scores.probabilities(scores, None)))?;
         Ok(scores.matmul(&self.value)?)
     }
 
-    /// The gradients of queries, keys, values and biased scores.
-    fn backward(&self, gradient: &Tensor) -> Result<[Tensor; 4], ComputeError> {
+    fn backward(&self, gradient: &Tensor) -> Result<HeadBack, ComputeError> {
         let [column, width] = self.columns;
         let gradient = gradient.narrow(0, self.row.start, self.row.length)?.narrow(1, column, width)?;
-        let scores = self.query.matmul(&self.key.t()?)?;
+        let scores = self.raw_scores()?;
         let mut slopes = self.scores.cap.map(|_| vec![0.0; self.row.length * self.row.length]);
         change(&scores, |scores| {
             vectorised(|| self.scores.probabilities(scores, slopes.as_deref_mut()));
@@ -219,13 +310,35 @@ impl<'a> OneHead<'a> {
         let back = gradient.matmul(&self.value.t()?)?;
         let probabilities = numbers(&scores)?;
         change(&back, |back| vectorised(|| self.scores.back(back, &probabilities)))?;
-        let biased = if self.scores.bias.is_some() { back.copy()? } else { back.clone() };
+        let biased = if self.scores.bias.is_some() { numbers(&back)?.to_vec() } else { Vec::new() };
         let scale = self.scores.scale;
         change(&back, |back| match &slopes {
             None => back.iter_mut().for_each(|value| *value *= scale),
             Some(slopes) => back.iter_mut().zip(slopes).for_each(|(value, slope)| *value *= scale * slope),
         })?;
-        Ok([back.matmul(&self.key)?, back.t()?.matmul(&self.query)?, value, biased])
+        let (mut query, mut key) = (back.matmul(&self.key)?, back.t()?.matmul(&self.query)?);
+        let mut distances = [None, None];
+        for (which, table) in self.distances.iter().enumerate() {
+            let Some(table) = table else { continue };
+            let by_row = self.gathered_by_row(&back, which, table.dim(0)?)?;
+            let (content, own) = if which == 0 { (&self.query, &mut query) } else { (&self.key, &mut key) };
+            *own = sum(own, &by_row.matmul(table)?)?;
+            distances[which] = Some(by_row.t()?.matmul(content)?);
+        }
+        Ok(HeadBack { query, key, value, biased, distances })
+    }
+
+    /// The gradient of a score for each row of the table: [places, rows].
+    fn gathered_by_row(&self, back: &Tensor, which: usize, rows: usize) -> Result<Tensor, ComputeError> {
+        let length = self.row.length;
+        let mut sums = vec![0.0f32; length * rows];
+        for (asking, from) in numbers(back)?.chunks_exact(length).enumerate() {
+            for (asked, value) in from.iter().enumerate() {
+                let place = if which == 0 { asking } else { asked };
+                sums[place * rows + self.distance_row(asking, asked)] += value;
+            }
+        }
+        tensor(sums, &[length, rows])
     }
 }
 
@@ -253,7 +366,7 @@ mod tests {
     use super::super::check::worst;
     use super::*;
 
-    fn rows() -> Arc<[Row]> {
+    fn rows_of_two() -> Arc<[Row]> {
         [Row { start: 0, length: 5, valid: [0, 5] }, Row { start: 5, length: 4, valid: [1, 4] }].into()
     }
 
@@ -267,7 +380,12 @@ mod tests {
             for cap in [None, Some(0.9)] {
                 let difference = worst(&[&[9, 12], &[9, 6], &[9, 6]], |tape, values| {
                     let [query, key, value] = [0, 1, 2].map(|index| values[index].clone());
-                    attend(tape, form(mask, cap), &rows(), Projected { query, key, value, bias: None })
+                    attend(
+                        tape,
+                        form(mask, cap),
+                        &rows_of_two(),
+                        Projected { query, key, value, bias: None, distances: None },
+                    )
                 });
                 assert!(difference < 2e-3, "{mask:?} {cap:?} {difference:e}");
             }
@@ -281,7 +399,26 @@ mod tests {
         let difference = worst(&[&[9, 12], &[9, 6], &[9, 6], &[6, 4]], |tape, values| {
             let [query, key, value] = [0, 1, 2].map(|index| values[index].clone());
             let bias = Some(distance_bias(tape, (&bias, values[3].clone()), 5)?);
-            attend(tape, form(Mask::Padding, None), &rows(), Projected { query, key, value, bias })
+            attend(
+                tape,
+                form(Mask::Padding, None),
+                &rows_of_two(),
+                Projected { query, key, value, bias, distances: None },
+            )
+        });
+        assert!(difference < 2e-3, "{difference:e}");
+    }
+
+    #[test]
+    fn contents_and_distances_that_ask_each_other_get_their_gradients() {
+        let form = HeadForm { key_value_heads: 4, ..form(Mask::Padding, None) };
+        let difference = worst(&[&[9, 12], &[9, 12], &[9, 12], &[6, 12], &[6, 12]], |tape, values| {
+            let [query, key, value] = [0, 1, 2].map(|index| values[index].clone());
+            let rows =
+                (-4i64..=4).map(|distance| usize::try_from(distance.clamp(-3, 2) + 3).unwrap()).collect();
+            let distances = Distances { key: Some(values[3].clone()), query: Some(values[4].clone()), rows };
+            let projected = Projected { query, key, value, bias: None, distances: Some(distances) };
+            attend(tape, form, &rows_of_two(), projected)
         });
         assert!(difference < 2e-3, "{difference:e}");
     }

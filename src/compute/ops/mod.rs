@@ -11,7 +11,7 @@ mod pooling;
 mod rotary;
 
 pub(super) use affine::{Adapter, Affine, affine};
-pub(super) use attention::{HeadForm, Projected, attend, distance_bias};
+pub(super) use attention::{Distances, HeadForm, Projected, attend, distance_bias};
 pub(super) use elementwise::{activate, add, gated, multiply};
 pub(super) use embedding::{Lookup, embed};
 pub(super) use norm::normalise;

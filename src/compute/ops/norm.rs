@@ -46,7 +46,8 @@ pub(in super::super) fn normalise(
 
 fn form<'a>((kind, epsilon): (NormKind, f32), weight: &'a [f32], bias: Option<&'a [f32]>) -> NormForm<'a> {
     let offset = if kind == NormKind::RootOfOffset { 1.0 } else { 0.0 };
-    NormForm { centred: kind == NormKind::Layer, epsilon, weight, offset, bias }
+    let centred = matches!(kind, NormKind::Layer | NormKind::LayerWithoutBias);
+    NormForm { centred, epsilon, weight, offset, bias }
 }
 
 #[cfg(test)]
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_way_back_of_every_kind_is_the_slope() {
-        for kind in [NormKind::Root, NormKind::RootOfOffset] {
+        for kind in [NormKind::Root, NormKind::RootOfOffset, NormKind::LayerWithoutBias] {
             let difference = worst(&[&[70, 19], &[19]], |tape, values| {
                 normalise(tape, (kind, 1e-5), &values[0], [Some(values[1].clone()), None])
             });

@@ -38,6 +38,8 @@ pub(super) enum Value {
     Int(i64),
     /// A float.
     Float(f32),
+    /// Integers.
+    Ints(Vec<i64>),
 }
 
 /// The nodes and small constants of a graph, as they come.
@@ -91,6 +93,12 @@ impl Builder {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let dims = vec![dimension(values.len())];
         self.constant(name, dims, (types::INT64, bytes))
+    }
+
+    /// A constant list of integers that is too long to be named by them.
+    pub(super) fn named_integers(&mut self, name: &str, values: &[i64]) -> String {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(name.to_owned(), vec![dimension(values.len())], (types::INT64, bytes))
     }
 
     /// A constant integer.
@@ -157,6 +165,7 @@ fn attribute(name: &str, value: &Value) -> Attribute {
     match value {
         Value::Float(float) => Attribute { name, f: Some(*float), r#type: 1, ..Default::default() },
         Value::Int(int) => Attribute { name, i: Some(*int), r#type: 2, ..Default::default() },
+        Value::Ints(ints) => Attribute { name, ints: ints.clone(), r#type: 7, ..Default::default() },
     }
 }
 

@@ -7,8 +7,9 @@ use super::folder::StagedFolder;
 use super::writer::{GraphForm, Writer, WrittenGraph};
 use crate::architectures::{States, hidden_states, needed_weights};
 use crate::checkpoint::{
-    Checkpoint, CheckpointError, Element, FORMAT_VERSION, FamilyConfig, FileMark, GraphKind, HeadChoice,
-    HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head, write_head,
+    Checkpoint, CheckpointError, Element, FORMAT_VERSION, Family, FamilyConfig, FileMark, GraphKind,
+    HeadChoice, HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head,
+    write_head,
 };
 
 /// Where the weights of an imported model lie.
@@ -33,11 +34,19 @@ pub struct ImportOptions {
     pub outputs: Option<Vec<OutputMeaning>>,
     /// Where the weights go.
     pub storage: WeightStorage,
+    /// The model that a PEFT adapter was trained on, where what is imported is one.
+    pub base: Option<PathBuf>,
 }
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self { element: Element::F32, head: HeadChoice::Own, outputs: None, storage: WeightStorage::Packed }
+        Self {
+            element: Element::F32,
+            head: HeadChoice::Own,
+            outputs: None,
+            storage: WeightStorage::Packed,
+            base: None,
+        }
     }
 }
 
@@ -64,28 +73,54 @@ pub fn import(
     options: &ImportOptions,
 ) -> Result<ImportReport, GraphError> {
     let folder = StagedFolder::create(target)?;
-    let checkpoint = Checkpoint::open(checkpoint_folder)?;
+    let checkpoint = match &options.base {
+        Some(base) => Checkpoint::open_adapter(checkpoint_folder, base)?,
+        None => Checkpoint::open(checkpoint_folder)?,
+    };
     let needed: Vec<(String, Vec<usize>)> = needed_weights(&checkpoint.config)
         .into_iter()
         .map(|parameter| (parameter.name, parameter.shape))
         .collect();
     checkpoint.weights.check(&needed)?;
     let head = load_head(&checkpoint, &options.head, options.outputs.as_deref())?;
+    fill(folder, &checkpoint, &head, options)
+}
+
+/// Writes a model folder of a checkpoint that is open already, and whose weights training may have replaced, with this
+/// head. The folder appears whole or not at all.
+///
+/// # Errors
+/// `GraphError` for a target that is there already, or a file that cannot be written.
+pub fn write_model(
+    checkpoint: &Checkpoint,
+    head: &LoadedHead,
+    target: &Path,
+    options: &ImportOptions,
+) -> Result<ImportReport, GraphError> {
+    fill(StagedFolder::create(target)?, checkpoint, head, options)
+}
+
+fn fill(
+    folder: StagedFolder,
+    checkpoint: &Checkpoint,
+    head: &LoadedHead,
+    options: &ImportOptions,
+) -> Result<ImportReport, GraphError> {
     let kind = graph_kind(&checkpoint.config, head.head.pooling);
 
-    let graph = write_graph(&checkpoint, folder.path(), options, kind)?;
+    let graph = write_graph(checkpoint, folder.path(), options, kind)?;
     let left_out = checkpoint.weights.unused()?;
     link(&graph.in_place, folder.path())?;
     crate::files::write(&folder.path().join(files::GRAPH), &graph.bytes)?;
     write_head(&head.head, &folder.path().join(files::HEAD))?;
-    copy_tokenizer(&checkpoint.folder, folder.path())?;
+    copy_tokenizer(&checkpoint.tokenizer_folder, folder.path())?;
 
-    let mut card = card(&checkpoint, &head, options, kind);
+    let mut card = card(checkpoint, head, options, kind);
     card.source.left_out = left_out;
     card.files = marks(folder.path())?;
     card.write(folder.path())?;
     folder.commit()?;
-    let warnings = warnings(&checkpoint, options);
+    let warnings = warnings(checkpoint, options);
     Ok(ImportReport { card, nodes: graph.nodes, warnings })
 }
 
@@ -98,7 +133,7 @@ fn write_graph(
     let config = &checkpoint.config;
     let form = GraphForm {
         is_decoder: config.family().is_decoder(),
-        segments: has_segments(config),
+        segments: config.has_segments(),
         element: options.element,
         storage: options.storage,
     };
@@ -106,10 +141,6 @@ fn write_graph(
     let mut writer = Writer::create(&checkpoint.weights, folder, form)?;
     let hidden = hidden_states(&mut writer, config, states)?;
     writer.finish(&hidden, config.width(), states)
-}
-
-fn has_segments(config: &FamilyConfig) -> bool {
-    matches!(config, FamilyConfig::Bert(_))
 }
 
 fn graph_kind(config: &FamilyConfig, pooling: Pooling) -> GraphKind {
@@ -130,7 +161,7 @@ fn card(checkpoint: &Checkpoint, head: &LoadedHead, options: &ImportOptions, gra
         width: config.width(),
         vocabulary_size: config.vocabulary_size(),
         max_positions: config.max_positions(),
-        token_types: has_segments(config),
+        token_types: config.has_segments(),
         head: Some(HeadForm::of(&head.head)),
         outputs: head.outputs.clone(),
         source: Source {
@@ -185,9 +216,10 @@ fn warnings(checkpoint: &Checkpoint, options: &ImportOptions) -> Vec<String> {
     if matches!(options.head, HeadChoice::Fresh { .. }) {
         warnings.push("the head is fresh: its predictions mean nothing until it is trained".to_owned());
     }
-    let is_gemma = matches!(checkpoint.config, FamilyConfig::Gemma2(_));
-    if is_gemma && options.element == Element::F16 {
-        warnings.push("hidden states of gemma2 outgrow f16 on long texts; bf16 or f32 hold them".to_owned());
+    let family = checkpoint.config.family();
+    if matches!(family, Family::Gemma2 | Family::Gemma3) && options.element == Element::F16 {
+        let name = family.name();
+        warnings.push(format!("hidden states of {name} outgrow f16 on long texts; bf16 or f32 hold them"));
     }
     if options.element == Element::Bf16 {
         warnings.push("ONNX Runtime computes bf16 graphs on CUDA only".to_owned());

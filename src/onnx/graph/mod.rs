@@ -7,6 +7,9 @@
 mod attention;
 mod builder;
 mod data;
+mod disentangled;
+mod embedding;
+mod encoder;
 mod error;
 mod folder;
 mod import;
@@ -15,5 +18,5 @@ mod stored;
 mod writer;
 
 pub use error::GraphError;
-pub use import::{ImportOptions, ImportReport, WeightStorage, import};
+pub use import::{ImportOptions, ImportReport, WeightStorage, import, write_model};
 pub use writer::{GraphForm, Writer, WrittenGraph};

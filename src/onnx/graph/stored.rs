@@ -61,7 +61,7 @@ impl<'a> Store<'a> {
         let same = stored.element == self.element;
         if stored.bytes.len() < INLINE_BYTES {
             tensor.raw_data = Some(self.element.encode(&stored.values(), &name)?);
-        } else if same && self.storage == WeightStorage::Linked {
+        } else if same && !stored.merged && self.storage == WeightStorage::Linked {
             let file_name = stored.file.file_name().unwrap_or_default().to_string_lossy();
             refer(&mut tensor, &file_name, stored.offset, stored.bytes.len());
             self.in_place.insert(stored.file.to_owned());

@@ -1,10 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::builder::{Builder, MICROSOFT, Value, dimension, types};
 use super::messages::Size;
 use super::stored::Store;
-use super::{GraphError, WeightStorage, attention};
+use super::{GraphError, WeightStorage, attention, embedding, encoder};
 use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, States};
 use crate::checkpoint::{Activation, Element, Weights};
 
@@ -46,6 +46,8 @@ pub struct WrittenGraph {
 pub struct Writer<'a> {
     pub(super) builder: Builder,
     pub(super) store: Store<'a>,
+    /// Values that several layers use, by what they are.
+    pub(super) shared: BTreeMap<String, String>,
     is_decoder: bool,
 }
 
@@ -56,7 +58,8 @@ impl<'a> Writer<'a> {
     /// `GraphError` when the file cannot be made.
     pub fn create(weights: &'a Weights, folder: &Path, form: GraphForm) -> Result<Self, GraphError> {
         let store = Store::create(weights, folder, form.element, form.storage)?;
-        let mut writer = Self { builder: Builder::default(), store, is_decoder: form.is_decoder };
+        let (builder, shared) = (Builder::default(), BTreeMap::new());
+        let mut writer = Self { builder, store, shared, is_decoder: form.is_decoder };
         writer.declare_inputs(form.segments);
         Ok(writer)
     }
@@ -113,7 +116,7 @@ impl<'a> Writer<'a> {
     }
 
     /// w and, of a layer norm, b; 1 is added where the family stores the distance from it.
-    fn norm_weights(&mut self, norm: &Norm) -> Result<[String; 2], GraphError> {
+    pub(super) fn norm_weights(&mut self, norm: &Norm) -> Result<[String; 2], GraphError> {
         let weight = norm.weight();
         let scale = if norm.kind == NormKind::RootOfOffset {
             self.store.computed(&mut self.builder, (&weight.name, &weight.shape), |store| {
@@ -135,28 +138,7 @@ impl Operations for Writer<'_> {
     type Error = GraphError;
 
     fn embed(&mut self, embedding: &Embedding) -> Result<String, GraphError> {
-        let table = self.store.weight(&mut self.builder, &embedding.tokens)?;
-        let mut x = self.builder.node(("", "Gather"), &[&table, names::IDS], &[]);
-        if embedding.scale != 1.0 {
-            let element = self.store.element();
-            let bytes = element.encode(&[embedding.scale], "the scale of the embedding")?;
-            let scale = self.builder.scalar(element, embedding.scale, bytes);
-            x = self.builder.node(("", "Mul"), &[&x, &scale], &[]);
-        }
-        if let Some(positions) = &embedding.positions {
-            let table = self.store.weight(&mut self.builder, positions)?;
-            let ends = [("start", Value::Int(1)), ("end", Value::Int(2))];
-            let length = self.builder.node(("", "Shape"), &[names::IDS], &ends);
-            let zero = self.builder.integers(&[0]);
-            let rows = self.builder.node(("", "Slice"), &[&table, &zero, &length, &zero], &[]);
-            x = self.builder.node(("", "Add"), &[&x, &rows], &[]);
-        }
-        if let Some(segments) = &embedding.segments {
-            let table = self.store.weight(&mut self.builder, segments)?;
-            let rows = self.builder.node(("", "Gather"), &[&table, names::SEGMENTS], &[]);
-            x = self.builder.node(("", "Add"), &[&x, &rows], &[]);
-        }
-        Ok(x)
+        embedding::embed(self, embedding)
     }
 
     fn linear(&mut self, linear: &Linear, x: &String) -> Result<String, GraphError> {
@@ -172,6 +154,9 @@ impl Operations for Writer<'_> {
         let [scale, bias] = self.norm_weights(norm)?;
         let attributes = [("axis", Value::Int(-1)), ("epsilon", Value::Float(norm.epsilon))];
         Ok(match norm.kind {
+            NormKind::LayerWithoutBias => {
+                self.builder.node(("", "LayerNormalization"), &[x, &scale], &attributes)
+            }
             NormKind::Layer => {
                 self.builder.node(("", "LayerNormalization"), &[x, &scale, &bias], &attributes)
             }
@@ -185,7 +170,7 @@ impl Operations for Writer<'_> {
         if self.is_decoder {
             attention::grouped(self, attention, x)
         } else {
-            attention::packed(self, attention, x)
+            encoder::attend(self, attention, x)
         }
     }
 
@@ -220,26 +205,7 @@ impl Operations for Writer<'_> {
     }
 
     fn embed_norm(&mut self, embedding: &Embedding, norm: &Norm) -> Result<String, GraphError> {
-        let positions = embedding.positions.as_ref();
-        let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind)
-        else {
-            let x = self.embed(embedding)?;
-            return self.norm(norm, &x);
-        };
-        let tokens = self.store.weight(&mut self.builder, &embedding.tokens)?;
-        let positions = self.store.weight(&mut self.builder, positions)?;
-        let (mut input, mut segments) = ("", String::new());
-        if let Some(table) = &embedding.segments {
-            segments = self.store.weight(&mut self.builder, table)?;
-            input = names::SEGMENTS;
-        }
-        let [scale, bias] = self.norm_weights(norm)?;
-        let inputs = [names::IDS, input, &tokens, &positions, &segments, &scale, &bias];
-        let epsilon = [("epsilon", Value::Float(norm.epsilon))];
-        let operator = (MICROSOFT, "EmbedLayerNormalization");
-        // The second output, lengths from a mask, is not optional and not used.
-        let [x, _] = self.builder.node_with(operator, &inputs, &epsilon, [true, true]);
-        Ok(x)
+        embedding::embed_norm(self, embedding, norm)
     }
 
     fn linear_activate(
@@ -291,6 +257,7 @@ impl Operations for Writer<'_> {
         let epsilon = [("epsilon", Value::Float(norm.epsilon))];
         let (operator, inputs) = match norm.kind {
             NormKind::Layer => ("SkipLayerNormalization", vec![x.as_str(), residual, &scale, &shift]),
+            NormKind::LayerWithoutBias => ("SkipLayerNormalization", vec![x.as_str(), residual, &scale]),
             NormKind::Root | NormKind::RootOfOffset => {
                 ("SkipSimplifiedLayerNormalization", vec![x.as_str(), residual, &scale])
             }
