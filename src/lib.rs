@@ -15,6 +15,7 @@ pub mod encoding;
 pub mod evaluation;
 pub mod features;
 pub mod files;
+pub mod finetune;
 pub mod learning;
 pub mod manifest;
 pub mod metrics;

@@ -9,6 +9,7 @@ pub(super) fn bert<O: Operations>(
 ) -> Result<O::Tensor, O::Error> {
     let mut x = operations.embed_norm(&embedding(config), &norm(config, "embeddings.LayerNorm"))?;
     for index in 0..config.num_hidden_layers {
+        operations.layer_begins(&mut [&mut x])?;
         let at = |part: &str| format!("encoder.layer.{index}.{part}");
         let [width, inside] = [config.hidden_size, config.intermediate_size];
 

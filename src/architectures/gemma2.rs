@@ -42,6 +42,7 @@ pub(super) fn gemma<O: Operations>(
     let mut residual = operations.embed(&Embedding { tokens, positions: None, segments: None, scale })?;
     let mut x = operations.norm(&norm(shape, "layers.0.input_layernorm"), &residual)?;
     for (index, attention) in attentions.iter().enumerate() {
+        operations.layer_begins(&mut [&mut residual, &mut x])?;
         let [inner, sum] = layer(operations, shape, (index, attention), [&residual, &x])?;
         if index + 1 == attentions.len() {
             residual = operations.add(&inner, &sum)?;

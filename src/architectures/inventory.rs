@@ -11,10 +11,19 @@ pub fn needed_weights(config: &FamilyConfig) -> Vec<Parameter> {
     inventory.parameters
 }
 
+/// Every linear map of the bare model, in the order of its use: where adapters may be put.
+#[must_use]
+pub fn linear_maps(config: &FamilyConfig) -> Vec<Linear> {
+    let mut inventory = Inventory::default();
+    let Ok(()) = hidden_states(&mut inventory, config, States::All);
+    inventory.linears
+}
+
 /// The interpreter that computes nothing and notes what is asked for.
 #[derive(Default)]
 struct Inventory {
     parameters: Vec<Parameter>,
+    linears: Vec<Linear>,
 }
 
 impl Inventory {
@@ -40,6 +49,9 @@ impl Operations for Inventory {
 
     fn linear(&mut self, linear: &Linear, (): &()) -> Result<(), Infallible> {
         self.note([Some(linear.weight()), linear.bias()].into_iter().flatten());
+        if !self.linears.contains(linear) {
+            self.linears.push(linear.clone());
+        }
         Ok(())
     }
 

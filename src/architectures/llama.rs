@@ -13,6 +13,7 @@ pub(super) fn llama<O: Operations>(
     let mut residual = operations.embed(&embedding)?;
     let mut x = operations.norm(&norm(config, "layers.0.input_layernorm"), &residual)?;
     for index in 0..config.num_hidden_layers {
+        operations.layer_begins(&mut [&mut residual, &mut x])?;
         let [inner, sum] = layer(operations, config, index, [&residual, &x])?;
         if index + 1 == config.num_hidden_layers {
             residual = operations.add(&inner, &sum)?;

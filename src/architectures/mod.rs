@@ -18,7 +18,7 @@ mod parameters;
 mod rotary;
 
 pub use disentangled::Disentangled;
-pub use inventory::needed_weights;
+pub use inventory::{linear_maps, needed_weights};
 pub use parameters::{
     AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Parameter, RelativeBias, Role,
 };
@@ -81,6 +81,16 @@ pub trait Operations {
     /// # Errors
     /// What the interpreter meets.
     fn last_token(&mut self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
+
+    /// A layer begins, and gets nothing but these values of what was computed before it: an interpreter that computes
+    /// layers a second time on the way back, instead of keeping what is inside them, cuts here.
+    ///
+    /// # Errors
+    /// What the interpreter meets.
+    fn layer_begins(&mut self, carried: &mut [&mut Self::Tensor]) -> Result<(), Self::Error> {
+        let _ = carried;
+        Ok(())
+    }
 
     /// The embedding, normalised.
     ///

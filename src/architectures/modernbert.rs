@@ -15,6 +15,7 @@ pub(super) fn modernbert<O: Operations>(
     let mut residual = operations.embed_norm(&embedding, &norm(config, "embeddings.norm"))?;
     let mut x = residual.clone();
     for index in 0..layers {
+        operations.layer_begins(&mut [&mut residual, &mut x])?;
         let at = |part: &str| format!("layers.{index}.{part}");
         let gathered = operations.attention(&attention(config, index), &x)?;
         let slot = AdapterSlot::AttentionOutput;

@@ -36,5 +36,6 @@ pub use head::{Dense, Head, HeadActivation, Pooling};
 pub use head_file::{HeadForm, read_head, write_head};
 pub use head_source::{HeadChoice, LoadedHead, fresh_head, load_head, stated_pooling};
 pub use labels::{OutputMeaning, meanings_of_config, parse_meanings};
+pub use own_head::head_modules;
 pub use vocabulary::Vocabulary;
 pub use weights::{StoredTensor, Weights};

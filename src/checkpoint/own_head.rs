@@ -12,6 +12,19 @@ pub(super) fn head_names(family: Family) -> &'static [&'static str] {
     }
 }
 
+/// The modules of a family's classification head in a whole model, one for each layer of ours; `None` where its layers
+/// are not those of the files.
+#[must_use]
+pub fn head_modules(family: Family) -> Option<&'static [&'static str]> {
+    match family {
+        Family::Bert => Some(&["bert.pooler.dense", "classifier"]),
+        Family::Roberta => Some(&["classifier.dense", "classifier.out_proj"]),
+        Family::DebertaV2 => Some(&["pooler.dense", "classifier"]),
+        Family::ModernBert => None,
+        _ => Some(&["score"]),
+    }
+}
+
 /// The beginning of the name of the layer that gives the logits.
 fn last_layer(family: Family) -> &'static str {
     match family {

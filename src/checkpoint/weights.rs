@@ -23,6 +23,8 @@ pub struct Weights {
     pub(super) tensors: BTreeMap<String, Entry>,
     /// What an adapter adds, by stored names.
     pub(super) deltas: BTreeMap<String, Delta>,
+    /// Numbers that training put in the place of those in the files, by the names of the bare model.
+    replaced: BTreeMap<String, Vec<f32>>,
     used: Mutex<BTreeSet<String>>,
 }
 
@@ -35,7 +37,7 @@ pub(super) struct Entry {
     pub(super) offsets: (usize, usize),
 }
 
-/// A weight as it lies in its file, or as an adapter makes it.
+/// A weight as it lies in its file, or as an adapter or training makes it.
 #[derive(Clone, Debug)]
 pub struct StoredTensor<'a> {
     /// Its name in the file.
@@ -46,7 +48,7 @@ pub struct StoredTensor<'a> {
     pub shape: &'a [usize],
     /// Its numbers, little-endian, rows first.
     pub bytes: Cow<'a, [u8]>,
-    /// Whether an adapter changed it, so that its numbers are in no file.
+    /// Whether an adapter or training changed it, so that its numbers are in no file.
     pub merged: bool,
     /// The file.
     pub file: &'a Path,
@@ -76,6 +78,7 @@ impl Weights {
             files: Vec::new(),
             tensors: BTreeMap::new(),
             deltas: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             used: Mutex::default(),
         };
         for name in names {
@@ -172,6 +175,7 @@ impl Weights {
     /// `CheckpointError::Missing` when it is not there or has another shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>, CheckpointError> {
         self.check(&[(name.to_owned(), shape.to_vec())])?;
+        let replaced = self.replaced.get(name);
         let (name, entry) = self.find(name).ok_or_else(|| self.missing(vec![name.to_owned()]))?;
         self.used().insert(name.to_owned());
         let file = &self.files[entry.file];
@@ -183,7 +187,24 @@ impl Weights {
             delta.add_to(&mut values);
             (element, bytes) = (Element::F32, Cow::Owned(Element::F32.encode(&values, name)?));
         }
-        Ok(StoredTensor { name, element, shape, bytes, merged: delta.is_some(), file: &file.path, offset })
+        if let Some(values) = replaced {
+            (element, bytes) = (Element::F32, Cow::Owned(Element::F32.encode(values, name)?));
+        }
+        let merged = delta.is_some() || replaced.is_some();
+        Ok(StoredTensor { name, element, shape, bytes, merged, file: &file.path, offset })
+    }
+
+    /// Puts what training made of a weight in the place of what is in its file.
+    ///
+    /// # Errors
+    /// `CheckpointError::Missing` for a weight that is not there or has another number of numbers.
+    pub fn replace(&mut self, name: &str, values: Vec<f32>) -> Result<(), CheckpointError> {
+        let numbers = self.shape(name).map(|shape| shape.iter().product::<usize>());
+        if numbers != Some(values.len()) {
+            return Err(self.missing(vec![format!("{name} (of {} numbers)", values.len())]));
+        }
+        self.replaced.insert(name.to_owned(), values);
+        Ok(())
     }
 
     /// Takes what an adapter changes: weights to be added to, and others that replace the base's.

@@ -15,4 +15,10 @@ pub enum ComputeError {
     /// A weight that the list of the architecture does not have, which is a fault of this program.
     #[error("`{0}` was asked for and not loaded")]
     NotLoaded(String),
+    /// Training and logits need a head.
+    #[error("the model has no head; attach one first")]
+    NoHead,
+    /// The slots that adapters are wanted in are not those of the family.
+    #[error("the model has no linear map in any of the slots that adapters are wanted in; name others")]
+    NoAdapter,
 }

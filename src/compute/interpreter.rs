@@ -1,110 +1,280 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::Tensor;
 
-use super::{ComputeError, PaddedBatch, attention};
-use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, Parameter};
-use crate::checkpoint::Activation;
+use super::kernels::activations::Function;
+use super::numbers::tensor;
+use super::ops::{self, Adapter, Affine, Distances, HeadForm, Lookup, Projected, Turns};
+use super::tape::{Gradients, Tape, Value};
+use super::{ComputeError, PackedBatch, Parameters, adapter_names};
+use crate::architectures::{
+    Attention, Disentangled, Embedding, Linear, Norm, NormKind, Operations, Parameter, Rotary,
+};
+use crate::checkpoint::{Activation, HeadActivation, Pooling};
 
-/// Computes one batch: the interpreter whose values are tensors, [rows, length, width].
+/// Computes one batch: the interpreter whose values are tensors, [tokens, width].
 #[derive(Debug)]
 pub struct Interpreter<'a> {
-    parameters: &'a HashMap<String, Tensor>,
-    pub(super) batch: &'a PaddedBatch,
+    parameters: &'a Parameters,
+    batch: &'a PackedBatch,
+    recording: bool,
+    pub(super) tape: Tape,
+    leaves: BTreeMap<String, Value>,
+    tables: Vec<(Rotary, [Arc<[f32]>; 2])>,
+    places: Arc<[u32]>,
+    /// Whether anything that training changes was asked for.
+    pub(super) met_trainable: bool,
 }
 
 impl<'a> Interpreter<'a> {
-    /// With the weights by the names of the bare model.
+    /// One that computes and keeps nothing for a way back.
     #[must_use]
-    pub fn new(parameters: &'a HashMap<String, Tensor>, batch: &'a PaddedBatch) -> Self {
-        Self { parameters, batch }
+    pub fn new(parameters: &'a Parameters, batch: &'a PackedBatch) -> Self {
+        Self {
+            parameters,
+            batch,
+            recording: false,
+            tape: Tape::default(),
+            leaves: BTreeMap::new(),
+            tables: Vec::new(),
+            places: batch.places.clone().into(),
+            met_trainable: false,
+        }
     }
 
-    pub(super) fn parameter(&self, parameter: &Parameter) -> Result<&'a Tensor, ComputeError> {
-        let found = self.parameters.get(&parameter.name);
-        found.ok_or_else(|| ComputeError::NotLoaded(parameter.name.clone()))
+    /// One that records the way back to what is trained.
+    pub(super) fn recording(parameters: &'a Parameters, batch: &'a PackedBatch) -> Self {
+        Self { recording: true, ..Self::new(parameters, batch) }
     }
 
-    /// Rows of a table: [rows, length, width].
-    fn rows(&self, table: &Parameter, ids: &[u32]) -> Result<Tensor, ComputeError> {
-        let ids = Tensor::new(ids, &Device::Cpu)?;
-        let rows = self.parameter(table)?.index_select(&ids, 0)?;
-        Ok(rows.reshape((self.batch.rows, self.batch.length, ()))?)
+    /// Goes back from values with known gradients; gives those of the parameters, and the rest.
+    pub(super) fn backward(
+        self,
+        known: Vec<(Value, Tensor)>,
+    ) -> Result<(BTreeMap<String, Tensor>, Gradients), ComputeError> {
+        let mut gradients = self.tape.backward(known)?;
+        let named = self.leaves.into_iter().filter_map(|(name, leaf)| Some((name, gradients.take(&leaf)?)));
+        let named = named.collect();
+        Ok((named, gradients))
+    }
+
+    fn named(&mut self, name: &str) -> Result<Value, ComputeError> {
+        let (info, tensor) = self.parameters.find(name)?;
+        self.met_trainable |= info.trainable;
+        if !(self.recording && info.trainable) {
+            return Ok(Value::constant(tensor.clone()));
+        }
+        if let Some(leaf) = self.leaves.get(name) {
+            return Ok(leaf.clone());
+        }
+        let leaf = self.tape.leaf(tensor.clone());
+        self.leaves.insert(name.to_owned(), leaf.clone());
+        Ok(leaf)
+    }
+
+    fn parameter(&mut self, parameter: &Parameter) -> Result<Value, ComputeError> {
+        self.named(&parameter.name)
+    }
+
+    fn affine(&mut self, linear: &Linear, x: &Value) -> Result<Affine, ComputeError> {
+        let adapter = match self.parameters.scale(&linear.name) {
+            None => None,
+            Some(scale) => {
+                let [down, up] = adapter_names(&linear.name);
+                Some(Adapter { down: self.named(&down)?, up: self.named(&up)?, scale })
+            }
+        };
+        let bias = linear.bias().map(|bias| self.parameter(&bias)).transpose()?;
+        let weight = self.parameter(&linear.weight())?;
+        Ok(Affine { x: x.clone(), weight, bias, adapter, residual: None, function: None })
+    }
+
+    /// Each head of the rows normalised and turned, where the layer asks for it.
+    fn placed(&mut self, attention: &Attention, which: usize, x: Value) -> Result<Value, ComputeError> {
+        let mut x = x;
+        if let Some(norms) = attention.head_norms.as_deref() {
+            let shape = x.tensor.dims().to_vec();
+            let heads = Value { tensor: x.tensor.reshape(((), attention.head_width))?, ..x };
+            let normalised = self.norm(&norms[which], &heads)?;
+            x = Value { tensor: normalised.tensor.reshape(shape)?, ..normalised };
+        }
+        match &attention.rotary {
+            None => Ok(x),
+            Some(rotary) => {
+                let turns = self.turns(rotary);
+                ops::rotate(&mut self.tape, &turns, &x)
+            }
+        }
+    }
+
+    /// Keys and queries of distances, and which of them stands for each distance of the batch.
+    fn distances(&mut self, parts: &Disentangled) -> Result<Distances, ComputeError> {
+        let mut table = self.parameter(&parts.table)?;
+        if let Some(norm) = &parts.norm {
+            table = self.norm(norm, &table)?;
+        }
+        let key = parts.key.as_ref().map(|linear| self.linear(linear, &table)).transpose()?;
+        let query = parts.query.as_ref().map(|linear| self.linear(linear, &table)).transpose()?;
+        let most = i64::try_from(self.batch.positions()).unwrap_or(i64::MAX);
+        let rows = (1 - most..most).map(|distance| parts.row(distance)).collect();
+        Ok(Distances { key, query, rows })
+    }
+
+    fn turns(&mut self, rotary: &Rotary) -> Turns {
+        let found = self.tables.iter().find(|(known, _)| known == rotary).map(|(_, tables)| tables.clone());
+        let [cosines, sines] = found.unwrap_or_else(|| {
+            let tables = rotary.tables(self.batch.positions()).map(Arc::from);
+            self.tables.push((*rotary, tables.clone()));
+            tables
+        });
+        Turns { cosines, sines, places: Arc::clone(&self.places), width: rotary.width }
+    }
+
+    /// One vector a text: the states pooled, or those of `last_token` as they are.
+    pub(super) fn pool(&mut self, pooling: Pooling, x: &Value) -> Result<Value, ComputeError> {
+        ops::pool(&mut self.tape, pooling, &self.batch.rows, x)
+    }
+
+    /// One layer of a head.
+    pub(super) fn dense(
+        &mut self,
+        names: &[String; 2],
+        activation: HeadActivation,
+        x: &Value,
+    ) -> Result<Value, ComputeError> {
+        let (weight, bias) = (self.named(&names[0])?, Some(self.named(&names[1])?));
+        let function = match activation {
+            HeadActivation::Linear => None,
+            HeadActivation::Tanh => Some(Function::Tanh),
+            HeadActivation::Gelu | HeadActivation::GeluStandardised { .. } => Some(Function::GeluErf),
+        };
+        let affine = Affine { x: x.clone(), weight, bias, adapter: None, residual: None, function };
+        let y = ops::affine(&mut self.tape, affine)?;
+        let HeadActivation::GeluStandardised { epsilon } = activation else { return Ok(y) };
+        let ones = tensor(vec![1.0; y.tensor.dim(1)?], &[y.tensor.dim(1)?])?;
+        let weights = [Some(Value::constant(ones)), None];
+        ops::normalise(&mut self.tape, (NormKind::LayerWithoutBias, epsilon), &y, weights)
+    }
+
+    /// `cap tanh(x / cap)`.
+    pub(super) fn cap(&mut self, cap: f32, x: &Value) -> Result<Value, ComputeError> {
+        ops::activate(&mut self.tape, Function::Cap(cap), x)
+    }
+}
+
+fn function(activation: Activation) -> Function {
+    match activation {
+        Activation::GeluErf => Function::GeluErf,
+        Activation::GeluTanh => Function::GeluTanh,
+        Activation::Silu => Function::Silu,
     }
 }
 
 impl Operations for Interpreter<'_> {
-    type Tensor = Tensor;
+    type Tensor = Value;
     type Error = ComputeError;
 
-    fn embed(&mut self, embedding: &Embedding) -> Result<Tensor, ComputeError> {
-        let mut x = (self.rows(&embedding.tokens, &self.batch.ids)? * f64::from(embedding.scale))?;
-        if let Some(positions) = &embedding.positions {
-            let table = self.parameter(positions)?.narrow(0, 0, self.batch.length)?;
-            x = x.broadcast_add(&table)?;
+    fn embed(&mut self, embedding: &Embedding) -> Result<Value, ComputeError> {
+        let (ids, scale) = (self.batch.ids.clone(), embedding.scale);
+        let mut lookups = vec![Lookup { table: self.parameter(&embedding.tokens)?, ids, scale }];
+        let others =
+            [(&embedding.positions, &self.batch.places), (&embedding.segments, &self.batch.segments)];
+        for (table, ids) in others {
+            if let Some(table) = table {
+                let only_row = table.shape.first() == Some(&1);
+                let ids = if only_row { vec![0; ids.len()] } else { ids.clone() };
+                lookups.push(Lookup { table: self.parameter(table)?, ids, scale: 1.0 });
+            }
         }
-        if let Some(segments) = &embedding.segments {
-            x = match segments.shape.first() {
-                Some(1) => x.broadcast_add(self.parameter(segments)?)?,
-                _ => (x + self.rows(segments, &self.batch.segments)?)?,
-            };
-        }
-        Ok(x)
+        ops::embed(&mut self.tape, lookups)
     }
 
-    fn linear(&mut self, linear: &Linear, x: &Tensor) -> Result<Tensor, ComputeError> {
-        // One large product instead of one a row of the batch.
-        let flat = x.reshape(((), linear.inputs))?;
-        let mut y = flat.matmul(&self.parameter(&linear.weight())?.t()?)?;
-        if let Some(bias) = linear.bias() {
-            y = y.broadcast_add(self.parameter(&bias)?)?;
-        }
-        let mut shape = x.dims().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last = linear.outputs;
-        }
-        Ok(y.reshape(shape)?)
+    fn linear(&mut self, linear: &Linear, x: &Value) -> Result<Value, ComputeError> {
+        let affine = self.affine(linear, x)?;
+        ops::affine(&mut self.tape, affine)
     }
 
-    fn norm(&mut self, norm: &Norm, x: &Tensor) -> Result<Tensor, ComputeError> {
-        let weight = self.parameter(&norm.weight())?;
-        let weight = if norm.kind == NormKind::RootOfOffset { (weight + 1.0)? } else { weight.clone() };
-        let centred = match norm.kind {
-            NormKind::Layer | NormKind::LayerWithoutBias => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
-            NormKind::Root | NormKind::RootOfOffset => x.clone(),
+    fn norm(&mut self, norm: &Norm, x: &Value) -> Result<Value, ComputeError> {
+        let weight = Some(self.parameter(&norm.weight())?);
+        let bias = norm.bias().map(|bias| self.parameter(&bias)).transpose()?;
+        ops::normalise(&mut self.tape, (norm.kind, norm.epsilon), x, [weight, bias])
+    }
+
+    fn attention(&mut self, attention: &Attention, x: &Value) -> Result<Value, ComputeError> {
+        let query = self.linear(&attention.query, x)?;
+        let query = self.placed(attention, 0, query)?;
+        let key = self.linear(&attention.key, x)?;
+        let key = self.placed(attention, 1, key)?;
+        let value = self.linear(&attention.value, x)?;
+        let bias = match &attention.relative_bias {
+            None => None,
+            Some(bias) => {
+                let table = self.parameter(&bias.table)?;
+                Some(ops::distance_bias(&mut self.tape, (bias, table), self.batch.positions())?)
+            }
         };
-        let spread = (centred.sqr()?.mean_keepdim(D::Minus1)? + f64::from(norm.epsilon))?.sqrt()?;
-        let y = centred.broadcast_div(&spread)?.broadcast_mul(&weight)?;
-        match norm.bias() {
-            Some(bias) => Ok(y.broadcast_add(self.parameter(&bias)?)?),
-            None => Ok(y),
-        }
+        let form = HeadForm {
+            heads: attention.heads,
+            key_value_heads: attention.key_value_heads,
+            width: attention.head_width,
+            scale: attention.scale,
+            cap: attention.softcap,
+            mask: attention.mask,
+        };
+        let distances = match attention.disentangled.as_deref() {
+            None => None,
+            Some(parts) => Some(self.distances(parts)?),
+        };
+        let projected = Projected { query, key, value, bias, distances };
+        ops::attend(&mut self.tape, form, &self.batch.rows, projected)
     }
 
-    fn attention(&mut self, attention: &Attention, x: &Tensor) -> Result<Tensor, ComputeError> {
-        attention::attend(self, attention, x)
+    fn activate(&mut self, activation: Activation, x: &Value) -> Result<Value, ComputeError> {
+        ops::activate(&mut self.tape, function(activation), x)
     }
 
-    fn activate(&mut self, function: Activation, x: &Tensor) -> Result<Tensor, ComputeError> {
-        Ok(match function {
-            Activation::GeluErf => x.gelu_erf()?,
-            Activation::GeluTanh => x.gelu()?,
-            Activation::Silu => x.silu()?,
-        })
+    fn add(&mut self, a: &Value, b: &Value) -> Result<Value, ComputeError> {
+        ops::add(&mut self.tape, a, b)
     }
 
-    fn add(&mut self, a: &Tensor, b: &Tensor) -> Result<Tensor, ComputeError> {
-        Ok((a + b)?)
+    fn multiply(&mut self, a: &Value, b: &Value) -> Result<Value, ComputeError> {
+        ops::multiply(&mut self.tape, a, b)
     }
 
-    fn multiply(&mut self, a: &Tensor, b: &Tensor) -> Result<Tensor, ComputeError> {
-        Ok((a * b)?)
+    fn last_token(&mut self, x: &Value) -> Result<Value, ComputeError> {
+        ops::last_places(&mut self.tape, &self.batch.rows, x)
     }
 
-    fn last_token(&mut self, x: &Tensor) -> Result<Tensor, ComputeError> {
-        let places = self.batch.last_places();
-        let rows = places.into_iter().enumerate().map(|(row, place)| x.get(row)?.get(place));
-        let rows = rows.collect::<Result<Vec<Tensor>, candle_core::Error>>()?;
-        Ok(Tensor::stack(&rows, 0)?)
+    fn linear_activate(
+        &mut self,
+        linear: &Linear,
+        activation: Activation,
+        x: &Value,
+    ) -> Result<Value, ComputeError> {
+        let affine = Affine { function: Some(function(activation)), ..self.affine(linear, x)? };
+        ops::affine(&mut self.tape, affine)
+    }
+
+    fn linear_add_norm(
+        &mut self,
+        linear: &Linear,
+        x: &Value,
+        residual: &Value,
+        norm: &Norm,
+    ) -> Result<Value, ComputeError> {
+        let affine = Affine { residual: Some(residual.clone()), ..self.affine(linear, x)? };
+        let sum = ops::affine(&mut self.tape, affine)?;
+        self.norm(norm, &sum)
+    }
+
+    fn gated(
+        &mut self,
+        [gate, up]: [&Linear; 2],
+        activation: Activation,
+        x: &Value,
+    ) -> Result<Value, ComputeError> {
+        let (gate, up) = (self.linear(gate, x)?, self.linear(up, x)?);
+        ops::gated(&mut self.tape, function(activation), &gate, &up)
     }
 }

@@ -1,17 +1,28 @@
-//! The interpreter of `architectures` that computes, with candle on the CPU in f32: the reference for every graph
-//! that is written, and the ground on which training will stand.
+//! The interpreter of `architectures` that computes, on the CPU in f32: the reference for every graph that is
+//! written, and what is trained.
 //!
-//! Only operations that have a gradient are used: candle's fused softmax, normalisations and rotary positions give
-//! none, and no error either.
+//! candle stores the tensors and multiplies matrices. What stands between the products are loops of our own
+//! (`kernels`), parallel and vectorised, recorded with their way back on a tape of our own ([`ops`](self)): a step
+//! without a gradient cannot be written by mistake, and none is computed for what is frozen.
 
-mod attention;
+mod adapters;
 mod batch;
-mod disentangled;
+mod checkpointing;
 mod error;
 mod interpreter;
+mod kernels;
 mod model;
+mod numbers;
+mod ops;
+mod packed;
+mod parameters;
+mod tape;
 
+pub use adapters::{AdapterSettings, adapter_names};
 pub use batch::PaddedBatch;
 pub use error::ComputeError;
 pub use interpreter::Interpreter;
-pub use model::Model;
+pub use model::{Memory, Model, head_names};
+pub use packed::PackedBatch;
+pub use parameters::{ParameterInfo, Parameters, Part};
+pub use tape::Value;

@@ -1,17 +1,31 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
+use super::adapters::add_adapters;
+use super::checkpointing::{Segments, is_wanted};
 use super::interpreter::Interpreter;
-use super::{ComputeError, PaddedBatch};
-use crate::architectures::{Parameter, States, hidden_states, needed_weights};
-use crate::checkpoint::{FamilyConfig, Weights};
+use super::numbers::{numbers, tensor};
+use super::tape::{Value, sum};
+use super::{AdapterSettings, ComputeError, PackedBatch, PaddedBatch, ParameterInfo, Parameters, Part};
+use crate::architectures::{Linear, Parameter, Role, States, hidden_states, linear_maps, needed_weights};
+use crate::checkpoint::{Dense, FamilyConfig, Head, HeadForm, Pooling, Weights};
 
-/// A model in memory, in f32.
+/// What is kept between the way forth and the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// All that the way back needs.
+    Everything,
+    /// What each layer got; the layers are computed a second time on the way back.
+    LayerInputs,
+}
+
+/// A model in memory, in f32: the bare model, and where it has been given them, a head and adapters.
 #[derive(Debug)]
 pub struct Model {
     config: FamilyConfig,
-    parameters: HashMap<String, Tensor>,
+    parameters: Parameters,
+    head: Option<HeadForm>,
 }
 
 impl Model {
@@ -24,14 +38,115 @@ impl Model {
         let shapes: Vec<(String, Vec<usize>)> =
             needed.iter().map(|parameter| (parameter.name.clone(), parameter.shape.clone())).collect();
         weights.check(&shapes)?;
-        let parameters = needed
-            .into_iter()
-            .map(|Parameter { name, shape, .. }| {
-                let values = weights.get(&name, &shape)?.values();
-                Ok((name, Tensor::from_vec(values, shape, &Device::Cpu)?))
-            })
-            .collect::<Result<_, ComputeError>>()?;
-        Ok(Self { config: config.clone(), parameters })
+        let mut parameters = Parameters::default();
+        for parameter in needed {
+            let values = weights.get(&parameter.name, &parameter.shape)?.values();
+            parameters.insert(parameter, Part::Base, values)?;
+        }
+        Ok(Self { config: config.clone(), parameters, head: None })
+    }
+
+    /// Puts a head behind the hidden states.
+    ///
+    /// # Errors
+    /// `ComputeError::Candle` for a head whose layers do not have their shapes.
+    pub fn attach(&mut self, head: &Head) -> Result<(), ComputeError> {
+        for (index, layer) in head.layers.iter().enumerate() {
+            let [weight, bias] = head_names(index);
+            let outputs = layer.bias.len();
+            let weight = Parameter { name: weight, shape: vec![outputs, layer.inputs], role: Role::Matrix };
+            let bias = Parameter { name: bias, shape: vec![outputs], role: Role::Bias };
+            self.parameters.insert(weight, Part::Head, layer.weight.clone())?;
+            self.parameters.insert(bias, Part::Head, layer.bias.clone())?;
+        }
+        self.head = Some(HeadForm::of(head));
+        Ok(())
+    }
+
+    /// Puts adapters beside linear maps.
+    ///
+    /// # Errors
+    /// `ComputeError::Batch` where the family has no map in any of the slots.
+    pub fn adapt(&mut self, settings: &AdapterSettings) -> Result<(), ComputeError> {
+        let linears = self.linear_maps();
+        add_adapters(&mut self.parameters, &linears, settings)?;
+        let found = self.parameters.iter().any(|info| info.part == Part::Adapter);
+        if found { Ok(()) } else { Err(ComputeError::NoAdapter) }
+    }
+
+    /// Every linear map of the bare model, in the order of use.
+    #[must_use]
+    pub fn linear_maps(&self) -> Vec<Linear> {
+        linear_maps(&self.config)
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &FamilyConfig {
+        &self.config
+    }
+
+    /// All the numbers.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// All the numbers, to change them.
+    pub fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    /// Decides which parameters are trained.
+    pub fn choose(&mut self, trained: impl Fn(&ParameterInfo) -> bool) {
+        self.parameters.choose(trained);
+    }
+
+    /// The head with its present numbers.
+    ///
+    /// # Errors
+    /// `ComputeError::NoHead` where there is none.
+    pub fn head(&self) -> Result<Head, ComputeError> {
+        let form = self.head.as_ref().ok_or(ComputeError::NoHead)?;
+        let mut inputs = form.width;
+        let mut layers = Vec::new();
+        for (index, &activation) in form.layers.iter().enumerate() {
+            let [weight, bias] = head_names(index).map(|name| self.parameters.numbers(&name));
+            let layer = Dense { inputs, weight: weight?, bias: bias?, activation };
+            inputs = layer.bias.len();
+            layers.push(layer);
+        }
+        Ok(Head { pooling: form.pooling, width: form.width, layers, softcap: form.softcap })
+    }
+
+    /// Whether there is an adapter beside a linear map.
+    #[must_use]
+    pub fn is_adapted(&self, linear: &Linear) -> bool {
+        self.parameters.scale(&linear.name).is_some()
+    }
+
+    /// The weight of a linear map as a graph takes it: the adapter beside it added, summed in f64.
+    ///
+    /// # Errors
+    /// `ComputeError::NotLoaded` for a map that the model does not have.
+    #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+    pub fn merged(&self, linear: &Linear) -> Result<Vec<f32>, ComputeError> {
+        let mut weight = self.parameters.numbers(&linear.weight().name)?;
+        let Some(scale) = self.parameters.scale(&linear.name) else { return Ok(weight) };
+        let [down, up] = super::adapter_names(&linear.name).map(|name| self.parameters.numbers(&name));
+        let (down, up) = (down?, up?);
+        let rank = down.len() / linear.inputs.max(1);
+        let rows = weight.chunks_exact_mut(linear.inputs).zip(up.chunks_exact(rank));
+        for (row, up) in rows {
+            for (column, weight) in row.iter_mut().enumerate() {
+                let products = up.iter().enumerate();
+                let product: f64 = products
+                    .map(|(r, &up)| f64::from(up) * f64::from(down[r * linear.inputs + column]))
+                    .sum();
+                *weight = (f64::from(*weight) + f64::from(scale) * product) as f32;
+            }
+        }
+        Ok(weight)
     }
 
     /// The hidden states of a batch, row by row: [rows, length, width] or, of the last token alone,
@@ -40,6 +155,114 @@ impl Model {
     /// # Errors
     /// `ComputeError` for a batch that is too long, a token beyond the vocabulary, or a fault of candle.
     pub fn hidden_states(&self, batch: &PaddedBatch, states: States) -> Result<Vec<f32>, ComputeError> {
+        self.check(batch)?;
+        let packed = PackedBatch::with_padding(batch);
+        let mut interpreter = Interpreter::new(&self.parameters, &packed);
+        hidden_states(&mut interpreter, &self.config, states)?.numbers()
+    }
+
+    /// The outputs of the head: [rows, outputs].
+    ///
+    /// # Errors
+    /// The same, and `ComputeError::NoHead`.
+    pub fn logits(&self, batch: &PaddedBatch) -> Result<Vec<f32>, ComputeError> {
+        self.check(batch)?;
+        let packed = PackedBatch::new(batch);
+        let mut interpreter = Interpreter::new(&self.parameters, &packed);
+        let states = hidden_states(&mut interpreter, &self.config, self.states()?)?;
+        self.outputs(&mut interpreter, &states)?.numbers()
+    }
+
+    /// The gradients of what is trained, by name, from those of the outputs that `back` gives for the outputs.
+    ///
+    /// # Errors
+    /// The same, and what `back` gives.
+    pub fn gradients<E: From<ComputeError>>(
+        &self,
+        batch: &PaddedBatch,
+        memory: Memory,
+        back: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<BTreeMap<String, Vec<f32>>, E> {
+        self.check(batch)?;
+        let packed = PackedBatch::new(batch);
+        let named = match memory {
+            Memory::Everything => self.straight(&packed, back)?,
+            Memory::LayerInputs => self.segmented(&packed, back)?,
+        };
+        let named = named.into_iter().map(|(name, gradient)| Ok((name, numbers(&gradient)?.to_vec())));
+        Ok(named.collect::<Result<_, ComputeError>>()?)
+    }
+
+    fn straight<E: From<ComputeError>>(
+        &self,
+        packed: &PackedBatch,
+        back: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<BTreeMap<String, Tensor>, E> {
+        let mut interpreter = Interpreter::recording(&self.parameters, packed);
+        let states = hidden_states(&mut interpreter, &self.config, self.states()?)?;
+        let outputs = self.outputs(&mut interpreter, &states)?;
+        let gradient = back(&outputs.numbers()?)?;
+        let gradient = tensor(gradient, outputs.tensor.dims())?;
+        drop(states);
+        Ok(interpreter.backward(vec![(outputs, gradient)])?.0)
+    }
+
+    fn segmented<E: From<ComputeError>>(
+        &self,
+        packed: &PackedBatch,
+        back: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<BTreeMap<String, Tensor>, E> {
+        let mut forth = Segments::all(&self.parameters, packed);
+        let states = hidden_states(&mut forth, &self.config, self.states()?)?;
+        let outputs = self.outputs(&mut forth.inner, &states)?;
+        let gradient = tensor(back(&outputs.numbers()?)?, outputs.tensor.dims())?;
+        let mut kept = forth.into_kept();
+        let mut known = vec![Some(gradient)];
+        let mut total = BTreeMap::new();
+        drop((states, outputs));
+        let mut segment = kept.len();
+        while is_wanted(&kept, segment) {
+            let mut part = Segments::one(&self.parameters, packed, kept.clone(), segment);
+            let states = hidden_states(&mut part, &self.config, self.states()?)?;
+            let gave = if part.is_active() {
+                vec![self.outputs(&mut part.inner, &states)?]
+            } else {
+                std::mem::take(&mut part.gave)
+            };
+            let got = std::mem::take(&mut part.got);
+            let (named, mut gradients) = part.inner.backward(pairs(gave, known))?;
+            add_all(&mut total, named)?;
+            known = got.iter().map(|value| gradients.take(value)).collect();
+            kept.truncate(segment);
+            let Some(before) = segment.checked_sub(1) else { break };
+            segment = before;
+        }
+        Ok(total)
+    }
+
+    fn states(&self) -> Result<States, ComputeError> {
+        let form = self.head.as_ref().ok_or(ComputeError::NoHead)?;
+        let last = form.pooling == Pooling::Last && self.config.family().is_decoder();
+        Ok(if last { States::Last } else { States::All })
+    }
+
+    /// Pooling and the layers of the head, by the formulas of `checkpoint::Head`.
+    fn outputs(&self, interpreter: &mut Interpreter, states: &Value) -> Result<Value, ComputeError> {
+        let form = self.head.as_ref().ok_or(ComputeError::NoHead)?;
+        let mut x = match self.states()? {
+            States::Last => states.clone(),
+            States::All => interpreter.pool(form.pooling, states)?,
+        };
+        for (index, &activation) in form.layers.iter().enumerate() {
+            x = interpreter.dense(&head_names(index), activation, &x)?;
+        }
+        match form.softcap {
+            None => Ok(x),
+            Some(cap) => interpreter.cap(cap, &x),
+        }
+    }
+
+    fn check(&self, batch: &PaddedBatch) -> Result<(), ComputeError> {
         let rows = self.config.vocabulary_size();
         if let Some(beyond) = batch.ids.iter().find(|&&id| usize::try_from(id).is_ok_and(|id| id >= rows)) {
             return Err(ComputeError::Batch(format!(
@@ -50,8 +273,29 @@ impl Model {
             let message = format!("{} tokens, the model takes {}", batch.length, self.config.max_positions());
             return Err(ComputeError::Batch(message));
         }
-        let mut interpreter = Interpreter::new(&self.parameters, batch);
-        let hidden = hidden_states(&mut interpreter, &self.config, states)?;
-        Ok(hidden.flatten_all()?.to_vec1()?)
+        Ok(())
     }
+}
+
+/// The names of weight and bias of a layer of the head.
+#[must_use]
+pub fn head_names(index: usize) -> [String; 2] {
+    ["weight", "bias"].map(|part| format!("head.{index}.{part}"))
+}
+
+/// The values that have a gradient, with it.
+fn pairs(values: Vec<Value>, gradients: Vec<Option<Tensor>>) -> Vec<(Value, Tensor)> {
+    let pairs = values.into_iter().zip(gradients);
+    pairs.filter_map(|(value, gradient)| Some((value, gradient?))).collect()
+}
+
+fn add_all(total: &mut BTreeMap<String, Tensor>, more: BTreeMap<String, Tensor>) -> Result<(), ComputeError> {
+    for (name, gradient) in more {
+        let together = match total.remove(&name) {
+            None => gradient,
+            Some(earlier) => sum(&earlier, &gradient)?,
+        };
+        total.insert(name, together);
+    }
+    Ok(())
 }

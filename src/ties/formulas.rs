@@ -44,7 +44,7 @@ pub(super) fn ln_scores<N: Scalar>(kind: TieModelKind, parameters: [N; PARAMETER
 }
 
 /// P(A) = sigmoid(D - eta), P(B) = sigmoid(-D - eta), P(tie) = (e^(2 eta) - 1) P(A) P(B).
-fn rao_kupper<N: Scalar>(difference: N, eta: N) -> [N; 3] {
+pub(super) fn rao_kupper<N: Scalar>(difference: N, eta: N) -> [N; 3] {
     let (a, b) = ((difference - eta).ln_sigmoid(), (-difference - eta).ln_sigmoid());
     [a, b, (eta * 2.0).ln_expm1() + (a + b)]
 }

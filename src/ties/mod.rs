@@ -6,10 +6,12 @@ mod model;
 mod newton;
 mod parameter;
 mod scalar;
+mod slopes;
 
 pub use fit::TieFit;
 pub use model::{TieModel, TieModelKind};
 pub use parameter::{Finite, NonNegative, NotInRange, Positive};
+pub use slopes::rao_kupper_slopes;
 
 /// Rewards cannot be turned into probabilities, or a link cannot be fitted on them.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

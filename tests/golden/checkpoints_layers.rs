@@ -1,15 +1,14 @@
 //! Forms of layers that the trait has and no family uses yet: the graph against the reference, on random weights.
 
-use std::collections::HashMap;
 use std::fs;
 
-use candle_core::{Device, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use tiebreak::architectures::{
-    AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, RelativeBias, Rotary, States,
+    AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, Parameter, RelativeBias,
+    Role, Rotary, States,
 };
 use tiebreak::checkpoint::{Activation, Element, Family, RotaryScaling, Weights};
-use tiebreak::compute::{Interpreter, PaddedBatch};
+use tiebreak::compute::{Interpreter, PackedBatch, PaddedBatch, Parameters, Part};
 use tiebreak::onnx::graph::{GraphForm, WeightStorage, Writer};
 
 use super::checkpoints_cases::{decoder_states, encoder_states, session};
@@ -72,10 +71,10 @@ fn largest_difference(attention: &Attention, is_decoder: bool) -> f32 {
     for name in ["a.q", "a.k", "a.v", "a.o", "gate", "up", "t"] {
         shapes.push((name, vec![WIDTH, WIDTH]));
     }
-    let mut parameters = HashMap::new();
+    let mut parameters = Parameters::default();
     let mut add = |name: String, shape: Vec<usize>| {
-        let values = numbers(shape.iter().product(), parameters.len());
-        parameters.insert(name, Tensor::from_vec(values, shape, &Device::Cpu).unwrap());
+        let values = numbers(shape.iter().product(), parameters.iter().count());
+        parameters.insert(Parameter { name, shape, role: Role::Matrix }, Part::Base, values).unwrap();
     };
     for (name, shape) in shapes {
         let is_table = ["tokens", "distances"].contains(&name);
@@ -94,9 +93,10 @@ fn largest_difference(attention: &Attention, is_decoder: bool) -> f32 {
     let root = tempfile::tempdir().unwrap();
     let bytes: Vec<(&String, Vec<usize>, Vec<u8>)> = parameters
         .iter()
-        .map(|(name, tensor)| {
-            let values: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
-            (name, tensor.dims().to_vec(), Element::F32.encode(&values, name).unwrap())
+        .map(|info| {
+            let Parameter { name, shape, .. } = &info.parameter;
+            let values = parameters.numbers(name).unwrap();
+            (name, shape.clone(), Element::F32.encode(&values, name).unwrap())
         })
         .collect();
     let views = bytes
@@ -119,9 +119,9 @@ fn largest_difference(attention: &Attention, is_decoder: bool) -> f32 {
     let mut session = session(&path);
     let found =
         if is_decoder { decoder_states(&mut session, &batch) } else { encoder_states(&mut session, &batch) };
-    let mut interpreter = Interpreter::new(&parameters, &batch);
-    let expected = model(&mut interpreter, attention).unwrap();
-    let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
+    let packed = PackedBatch::with_padding(&batch);
+    let mut interpreter = Interpreter::new(&parameters, &packed);
+    let expected = model(&mut interpreter, attention).unwrap().numbers().unwrap();
     let places = found.chunks_exact(WIDTH).zip(expected.chunks_exact(WIDTH)).zip(&batch.valid);
     let valid = places.filter(|(_, valid)| **valid).flat_map(|((a, b), _)| a.iter().zip(b));
     valid.map(|(a, b)| if a.is_nan() { f32::INFINITY } else { (a - b).abs() }).fold(0.0, f32::max)

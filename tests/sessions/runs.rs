@@ -98,8 +98,7 @@ fn a_graph_of_a_fixed_batch_gets_no_more_rows_than_it_takes() {
     let (lengths, pool) = (rows.lengths(), open("fixed"));
     let runner = Runner { pool: &pool, sequences: &rows, head: &|values, _| values.to_vec() };
     let items = rows_of(lengths.len(), 1);
-    let request =
-        Request { lengths: &lengths, rows: &items, schedule: schedule(1024), admits: &|_| true };
+    let request = Request { lengths: &lengths, rows: &items, schedule: schedule(1024), admits: &|_| true };
     let computed = compute(&runner, &request, None, &Silent).unwrap();
     assert_eq!((computed.summary.items, computed.summary.halved, computed.summary.timings.len()), (5, 0, 5));
     let sizes: Vec<usize> = computed.values.iter().map(|values| values.as_ref().unwrap().len()).collect();

@@ -153,6 +153,14 @@ impl FamilyConfig {
         }
     }
 
+    /// Whether a weight of the bare model is one of its files too, and not a part of one.
+    #[must_use]
+    pub fn stores_whole(&self, weight: &str) -> bool {
+        let divisions = self.divisions();
+        let mut parts = divisions.iter().flat_map(|division| &division.parts);
+        parts.all(|(name, _)| name != weight)
+    }
+
     /// The weights that the family stores as one and computes as several.
     pub(super) fn divisions(&self) -> Vec<Division> {
         match self {

@@ -103,22 +103,45 @@ pub fn import_with(
         .collect();
     checkpoint.weights.check(&needed)?;
     let head = load_head(&checkpoint, &options.head, options.outputs.as_deref())?;
+    fill(folder, (&checkpoint, &head), options, add)
+}
+
+/// Writes a model folder of a checkpoint that is open already, and whose weights training may have replaced, with this
+/// head and what `add` adds. The folder appears whole or not at all.
+///
+/// # Errors
+/// `GraphError` for a target that is there already, or a file that cannot be written.
+pub fn write_model(
+    model: (&Checkpoint, &LoadedHead),
+    target: &Path,
+    options: &ImportOptions,
+    add: &Addition<'_>,
+) -> Result<ImportReport, GraphError> {
+    fill(StagedFolder::create(target, options.replace)?, model, options, add)
+}
+
+fn fill(
+    folder: StagedFolder,
+    (checkpoint, head): (&Checkpoint, &LoadedHead),
+    options: &ImportOptions,
+    add: &Addition<'_>,
+) -> Result<ImportReport, GraphError> {
     let kind = graph_kind(&checkpoint.config, head.head.pooling);
 
-    let graph = write_graph(&checkpoint, folder.path(), options, kind)?;
+    let graph = write_graph(checkpoint, folder.path(), options, kind)?;
     let left_out = checkpoint.weights.unused()?;
     link(&graph.in_place, folder.path())?;
     crate::files::write(&folder.path().join(files::GRAPH), &graph.bytes)?;
     write_head(&head.head, &folder.path().join(files::HEAD))?;
     copy_tokenizer(&checkpoint.tokenizer_folder, folder.path())?;
 
-    let mut card = card(&checkpoint, &head, options, kind);
+    let mut card = card(checkpoint, head, options, kind);
     card.source.left_out = left_out;
     add(folder.path(), &card).map_err(GraphError::Addition)?;
     card.files = marks(folder.path())?;
     card.write(folder.path())?;
     folder.commit()?;
-    let warnings = warnings(&checkpoint, options);
+    let warnings = warnings(checkpoint, options);
     Ok(ImportReport { card, nodes: graph.nodes, warnings })
 }
 

@@ -23,6 +23,6 @@ mod writer;
 
 pub use error::GraphError;
 pub use foreign::{ForeignOptions, import_foreign};
-pub use import::{Addition, ImportOptions, ImportReport, WeightStorage, import, import_with};
+pub use import::{Addition, ImportOptions, ImportReport, WeightStorage, import, import_with, write_model};
 pub(super) use trial::trial_graph;
 pub use writer::{GraphForm, Writer, WrittenGraph};

@@ -1,0 +1,78 @@
+//! Seconds per step of `LoRA` on every linear map of `MiniLM`, 16 texts of 128 tokens, beside `peers/finetune_torch.py`;
+//! `layers` as argument computes layers twice instead of keeping what is inside them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark may stop and print"
+)]
+
+use std::path::Path;
+use std::time::Instant;
+
+use tiebreak::architectures::AdapterSlot::{AttentionOutput, Down, Key, Query, Up, Value};
+use tiebreak::checkpoint::{Checkpoint, HeadChoice, load_head};
+use tiebreak::compute::{AdapterSettings, Memory, Model, PaddedBatch};
+use tiebreak::finetune::{
+    AdamWSettings, Decay, Loss, Method, Schedule, Targets, Trainer, TrainerSettings, TrainingBatch,
+};
+
+const ROWS: usize = 16;
+const LENGTH: usize = 128;
+const CLASSES: usize = 3;
+const STEPS: usize = 6;
+
+fn trainer(memory: Memory) -> Trainer {
+    let folder = std::env::var_os("TIEBREAK_MINILM").expect("TIEBREAK_MINILM names the folder of MiniLM");
+    let checkpoint = Checkpoint::open(Path::new(&folder)).unwrap();
+    let mut model = Model::load(&checkpoint.config, &checkpoint.weights).unwrap();
+    let head = HeadChoice::Fresh { outputs: CLASSES, seed: 1, pooling: None };
+    let head = load_head(&checkpoint, &head, None).unwrap().head;
+    let slots = vec![Query, Key, Value, AttentionOutput, Up, Down];
+    let adapters = AdapterSettings { rank: 8, alpha: 16.0, slots, seed: 1 };
+    Method::Adapters(adapters).prepare(&mut model, &head, true).unwrap();
+    let settings = TrainerSettings {
+        loss: Loss::CrossEntropy { label_smoothing: 0.0 },
+        optimizer: AdamWSettings::default(),
+        schedule: Schedule { warmup_steps: 0, total_steps: 10, decay: Decay::Constant },
+        clip_norm: Some(1.0),
+        memory,
+        seed: 0,
+    };
+    Trainer::new(model, settings).unwrap()
+}
+
+/// The tokens of the peer.
+fn batch(step: usize) -> TrainingBatch {
+    let row = |row: usize| -> Vec<u32> {
+        let token = |place: usize| u32::try_from(1000 + (row * 7919 + place * 104_729) % 28_000);
+        (0..LENGTH).map(|place| token(place).unwrap()).collect()
+    };
+    let rows: Vec<Vec<u32>> = (0..ROWS).map(|index| row(step * ROWS + index)).collect();
+    let segments = [0; LENGTH];
+    let texts: Vec<(&[u32], &[u32])> = rows.iter().map(|row| (&row[..], &segments[..])).collect();
+    let mut probabilities = vec![0.0; ROWS * CLASSES];
+    (0..ROWS).for_each(|row| probabilities[row * CLASSES + (step * ROWS + row) % CLASSES] = 1.0);
+    let targets = Targets::new(CLASSES, probabilities, vec![1.0; ROWS]).unwrap();
+    TrainingBatch { texts: PaddedBatch::new(&texts, false).unwrap(), targets }
+}
+
+fn main() {
+    let layers = std::env::args().any(|argument| argument == "layers");
+    let mut trainer = trainer(if layers { Memory::LayerInputs } else { Memory::Everything });
+    let mut seconds = Vec::new();
+    for step in 0..STEPS {
+        let batch = batch(step);
+        let started = Instant::now();
+        trainer.step(&[batch]).unwrap();
+        seconds.push(started.elapsed().as_secs_f64());
+    }
+    // The first step brings threads and memory.
+    let steps = &mut seconds[1..];
+    steps.sort_by(f64::total_cmp);
+    println!(
+        "{}",
+        serde_json::json!({ "bench": "finetune", "seconds": steps[steps.len() / 2], "fastest": steps[0] })
+    );
+}

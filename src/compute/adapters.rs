@@ -1,0 +1,59 @@
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{ComputeError, Parameters, Part};
+use crate::architectures::{AdapterSlot, Linear, Parameter, Role};
+
+/// Thin products beside linear maps (`LoRA`, Hu et al. 2021).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterSettings {
+    /// Rows of A, columns of B.
+    pub rank: usize,
+    /// The product is multiplied by alpha / rank.
+    pub alpha: f64,
+    /// Beside which maps of every layer.
+    pub slots: Vec<AdapterSlot>,
+    /// Decides the first A; the first B is 0.
+    pub seed: u64,
+}
+
+impl AdapterSettings {
+    /// alpha / rank.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "tensors are f32")]
+    pub fn scale(&self) -> f32 {
+        (self.alpha / self.rank.max(1) as f64) as f32
+    }
+}
+
+/// The names of the parts of an adapter, as PEFT calls them: A and B.
+#[must_use]
+pub fn adapter_names(linear: &str) -> [String; 2] {
+    ["lora_A", "lora_B"].map(|part| format!("{linear}.{part}.weight"))
+}
+
+/// Puts an adapter beside each of the maps: A uniform as PEFT draws it (Kaiming, a = sqrt 5), B zero.
+pub(super) fn add_adapters(
+    parameters: &mut Parameters,
+    linears: &[Linear],
+    settings: &AdapterSettings,
+) -> Result<(), ComputeError> {
+    let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+    for linear in linears.iter().filter(|linear| settings.slots.contains(&linear.slot)) {
+        let [down, up] = adapter_names(&linear.name);
+        let values = uniform(&mut random, settings.rank * linear.inputs, linear.inputs);
+        let matrix = |name, shape| Parameter { name, shape, role: Role::Matrix };
+        parameters.insert(matrix(down, vec![settings.rank, linear.inputs]), Part::Adapter, values)?;
+        let zeros = vec![0.0; linear.outputs * settings.rank];
+        parameters.insert(matrix(up, vec![linear.outputs, settings.rank]), Part::Adapter, zeros)?;
+        parameters.set_scale(&linear.name, settings.scale());
+    }
+    Ok(())
+}
+
+/// Uniform between plus and minus 1 / sqrt(inputs).
+#[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+fn uniform(random: &mut ChaCha8Rng, count: usize, inputs: usize) -> Vec<f32> {
+    let bound = 1.0 / (inputs.max(1) as f64).sqrt();
+    (0..count).map(|_| ((2.0 * random.random::<f64>() - 1.0) * bound) as f32).collect()
+}

@@ -1,0 +1,260 @@
+//! Training against transformers and torch; `finetune.py` printed the losses.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tiebreak::checkpoint::{Checkpoint, HeadChoice, load_head};
+use tiebreak::compute::{AdapterSettings, Memory, Model, PaddedBatch, adapter_names};
+use tiebreak::finetune::{
+    AdamWSettings, Decay, Loss, Method, Schedule, StepReport, Targets, Trainer, TrainerSettings,
+    TrainingBatch,
+};
+
+/// The largest difference of a loss.
+const TOLERANCE: f64 = 1e-5;
+
+#[derive(Deserialize)]
+pub(crate) struct Golden {
+    settings: Settings,
+    steps: BTreeMap<String, Vec<Step>>,
+    pub(crate) cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Settings {
+    rank: usize,
+    alpha: f64,
+    label_smoothing: f64,
+    learning_rate: f64,
+    head_learning_rate: f64,
+    weight_decay: f64,
+    clip_norm: f64,
+    warmup_steps: u64,
+    total_steps: u64,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    input_ids: Vec<Vec<u32>>,
+    targets: Vec<Vec<f64>>,
+    weights: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Case {
+    pub(crate) checkpoint: String,
+    pub(crate) method: String,
+    adapted: Vec<String>,
+    losses: Vec<f64>,
+    norms: Vec<f64>,
+}
+
+pub(crate) fn golden() -> Golden {
+    serde_json::from_str(include_str!("finetune.json")).unwrap()
+}
+
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints").join(name)
+}
+
+/// The first A of an adapter, the same in finetune.py.
+pub(crate) fn start(count: usize, number: usize) -> Vec<f32> {
+    (0..count)
+        .map(|n| ((((n + 3) * (number + 11) * 7919) % 1013) as f64 / 506.0 - 1.0) * 0.2)
+        .map(|v| v as f32)
+        .collect()
+}
+
+impl Golden {
+    pub(crate) fn adapters(&self) -> AdapterSettings {
+        use tiebreak::architectures::AdapterSlot::*;
+        let slots = vec![Query, Key, Value, AttentionOutput, Gate, Up, Down];
+        AdapterSettings { rank: self.settings.rank, alpha: self.settings.alpha, slots, seed: 1 }
+    }
+
+    /// Nothing trained yet.
+    pub(crate) fn trainer(&self, case: &Case, memory: Memory) -> Trainer {
+        let checkpoint = Checkpoint::open(&fixture(&case.checkpoint)).unwrap();
+        let mut model = Model::load(&checkpoint.config, &checkpoint.weights).unwrap();
+        let head = load_head(&checkpoint, &HeadChoice::Own, None).unwrap().head;
+        let method = match case.method.as_str() {
+            "adapters" => Method::Adapters(self.adapters()),
+            "full" => Method::Full,
+            _ => Method::Head,
+        };
+        method.prepare(&mut model, &head, !checkpoint.config.family().is_decoder()).unwrap();
+        for (number, name) in case.adapted.iter().enumerate() {
+            let own = model.linear_maps().into_iter().find(|linear| name.ends_with(&linear.name)).unwrap();
+            let [down, _] = adapter_names(&own.name);
+            let values = start(self.settings.rank * own.inputs, number);
+            model.parameters_mut().change(&down, |numbers| numbers.copy_from_slice(&values)).unwrap();
+        }
+        let s = &self.settings;
+        let optimizer = AdamWSettings {
+            learning_rate: s.learning_rate,
+            head_learning_rate: s.head_learning_rate,
+            weight_decay: s.weight_decay,
+            ..AdamWSettings::default()
+        };
+        let decay = Decay::Cosine;
+        let schedule = Schedule { warmup_steps: s.warmup_steps, total_steps: s.total_steps, decay };
+        let loss = Loss::CrossEntropy { label_smoothing: s.label_smoothing };
+        let clip_norm = Some(s.clip_norm);
+        Trainer::new(model, TrainerSettings { loss, optimizer, schedule, clip_norm, memory, seed: 3 })
+            .unwrap()
+    }
+
+    /// The examples of a step in batches of these numbers of rows.
+    pub(crate) fn batches(&self, case: &Case, step: usize, sizes: &[usize]) -> Vec<TrainingBatch> {
+        let step = &self.steps[&case.checkpoint][step];
+        let mut start = 0;
+        let batch = |&size: &usize| {
+            let rows = start..start + size;
+            start += size;
+            let segments: Vec<Vec<u32>> =
+                step.input_ids[rows.clone()].iter().map(|ids| vec![0; ids.len()]).collect();
+            let texts: Vec<(&[u32], &[u32])> =
+                step.input_ids[rows.clone()].iter().zip(&segments).map(|(a, b)| (&a[..], &b[..])).collect();
+            let targets = &step.targets[rows.clone()];
+            let (classes, weights) = (targets[0].len(), step.weights[rows].to_vec());
+            TrainingBatch {
+                texts: PaddedBatch::new(&texts, false).unwrap(),
+                targets: Targets::new(classes, targets.concat(), weights).unwrap(),
+            }
+        };
+        sizes.iter().map(batch).collect()
+    }
+
+    pub(crate) fn run(
+        &self,
+        case: &Case,
+        trainer: &mut Trainer,
+        steps: std::ops::Range<usize>,
+        sizes: &[usize],
+    ) -> Vec<StepReport> {
+        steps.map(|step| trainer.step(&self.batches(case, step, sizes)).unwrap()).collect()
+    }
+}
+
+#[test]
+fn the_losses_of_ten_steps_are_those_of_torch() {
+    let golden = golden();
+    for case in &golden.cases {
+        let mut trainer = golden.trainer(case, Memory::Everything);
+        let reports = golden.run(case, &mut trainer, 0..10, &[6]);
+        let worst = reports
+            .iter()
+            .zip(&case.losses)
+            .map(|(report, loss)| (report.loss - loss).abs())
+            .fold(0.0, f64::max);
+        let norm = reports
+            .iter()
+            .zip(&case.norms)
+            .map(|(r, norm)| (r.gradient_norm / norm - 1.0).abs())
+            .fold(0.0, f64::max);
+        println!("{} {}: {worst:.1e}, norms {norm:.1e}", case.checkpoint, case.method);
+        assert!(worst < TOLERANCE, "{} {}: {worst:e}", case.checkpoint, case.method);
+        assert!(norm < 1e-4, "{} {}: {norm:e}", case.checkpoint, case.method);
+    }
+}
+
+#[test]
+fn small_batches_and_layers_that_are_computed_twice_give_the_same_training() {
+    let golden = golden();
+    for case in golden.cases.iter().filter(|case| case.method != "head") {
+        let mut trainer = golden.trainer(case, Memory::LayerInputs);
+        let reports = golden.run(case, &mut trainer, 0..10, &[1, 3, 2]);
+        let worst = reports
+            .iter()
+            .zip(&case.losses)
+            .map(|(report, loss)| (report.loss - loss).abs())
+            .fold(0.0, f64::max);
+        println!("{} {}: {worst:.1e}", case.checkpoint, case.method);
+        assert!(worst < TOLERANCE, "{} {}: {worst:e}", case.checkpoint, case.method);
+    }
+}
+
+#[test]
+fn every_tensor_that_is_trained_gets_a_gradient_and_no_other() {
+    let golden = golden();
+    for case in &golden.cases {
+        let trainer = golden.trainer(case, Memory::Everything);
+        let batch = &golden.batches(case, 0, &[6])[0];
+        let loss = Loss::CrossEntropy { label_smoothing: 0.0 };
+        for memory in [Memory::Everything, Memory::LayerInputs] {
+            let back = |outputs: &[f32]| {
+                Ok::<_, tiebreak::finetune::FinetuneError>(loss.of(outputs, &batch.targets, 1.0)?.gradient)
+            };
+            let gradients = trainer.model().gradients(&batch.texts, memory, back).unwrap();
+            let trained: Vec<&String> =
+                trainer.model().parameters().trainable().map(|info| &info.parameter.name).collect();
+            assert_eq!(gradients.keys().collect::<Vec<_>>(), trained, "{} {}", case.checkpoint, case.method);
+        }
+    }
+}
+
+#[test]
+fn a_training_that_was_interrupted_goes_on_with_the_same_bits() {
+    let golden = golden();
+    let folder = tempfile::tempdir().unwrap();
+    for case in golden
+        .cases
+        .iter()
+        .filter(|case| ["bert-classifier", "gemma2-classifier"].contains(&&*case.checkpoint))
+    {
+        let [half, whole, resumed] = ["half", "whole", "resumed"].map(|name| folder.path().join(name));
+        let mut unbroken = golden.trainer(case, Memory::Everything);
+        golden.run(case, &mut unbroken, 0..10, &[4, 2]);
+        unbroken.save(&whole, "step 10").unwrap();
+
+        let mut first = golden.trainer(case, Memory::Everything);
+        golden.run(case, &mut first, 0..4, &[4, 2]);
+        first.save(&half, "step 4").unwrap();
+        drop(first);
+        let mut second = golden.trainer(case, Memory::Everything);
+        assert_eq!(second.restore(&half).unwrap(), "step 4");
+        golden.run(case, &mut second, 4..10, &[4, 2]);
+        second.save(&resumed, "step 10").unwrap();
+        assert!(std::fs::read(&whole).unwrap() == std::fs::read(&resumed).unwrap(), "{}", case.checkpoint);
+    }
+}
+
+#[test]
+fn the_state_of_another_training_is_refused() {
+    let golden = golden();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let case = |method: &str| golden.cases.iter().find(|case| case.method == method).unwrap();
+    golden.trainer(case("head"), Memory::Everything).save(&path, "").unwrap();
+    let error = golden.trainer(case("adapters"), Memory::Everything).restore(&path).unwrap_err().to_string();
+    assert!(error.contains("it is the state of another training"), "{error}");
+    let error = golden.trainer(case("head"), Memory::LayerInputs).restore(&path).unwrap_err().to_string();
+    assert!(error.contains("other settings"), "{error}");
+    std::fs::write(&path, b"damaged").unwrap();
+    assert!(golden.trainer(case("head"), Memory::Everything).restore(&path).is_err());
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_stops_with_its_step_and_changes_nothing() {
+    let golden = golden();
+    let case = &golden.cases[0];
+    let mut trainer = golden.trainer(case, Memory::Everything);
+    golden.run(case, &mut trainer, 0..2, &[6]);
+    let mut broken = golden.trainer(case, Memory::Everything).into_model();
+    broken.parameters_mut().change("encoder.layer.0.output.dense.bias", |bias| bias[0] = f32::NAN).unwrap();
+    let settings = TrainerSettings {
+        loss: Loss::CrossEntropy { label_smoothing: 0.0 },
+        optimizer: AdamWSettings::default(),
+        schedule: Schedule { warmup_steps: 0, total_steps: 1, decay: Decay::Constant },
+        clip_norm: None,
+        memory: Memory::Everything,
+        seed: 0,
+    };
+    let mut trainer = Trainer::new(broken, settings).unwrap();
+    let before = trainer.model().head().unwrap();
+    let error = trainer.step(&golden.batches(case, 0, &[6])).unwrap_err().to_string();
+    assert!(error.starts_with("step 1: the loss is NaN"), "{error}");
+    assert_eq!(trainer.model().head().unwrap(), before);
+    assert_eq!(trainer.steps(), 0);
+}
