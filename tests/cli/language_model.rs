@@ -208,8 +208,8 @@ fn training_gives_the_same_bytes_for_any_batch_budget_and_thread_count() {
     }
 }
 
-/// The kernel of a decoder sums attention in an order that depends on the batch: 1e-6 in a probability, measured
-/// at most 2e-7 here.
+/// The kernel of a decoder may sum attention in an order that depends on the batch, so that 1e-6 in a probability is
+/// allowed; on this tiny model it was measured to be 0.
 #[test]
 fn the_predictions_of_a_decoder_move_by_rounding_alone_when_the_batches_change() {
     let import = Import { max_tokens: 48, ..Import::default() };
