@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("submissions", &["tables"]),
     ("simulation", &["ties"]),
     ("predictors", &["features", "ties", "metrics", "checkpoint", "encoding", "onnx"]),
-    ("learning", &["predictors", "features", "metrics", "splits"]),
+    ("learning", &["predictors", "features", "metrics", "splits", "encoding", "ties"]),
     ("audit", &["features", "tables", "metrics", "splits", "learning", "predictors"]),
     ("validation", &["learning", "predictors", "splits"]),
     ("calibrators", &["metrics", "ties", "predictors"]),

@@ -28,20 +28,6 @@ impl Classifier {
         Err(LanguageModelError::Unfit { folder, kind: "classifier", problem })
     }
 
-    /// The model.
-    #[must_use]
-    pub fn model(&self) -> &LanguageModel {
-        &self.model
-    }
-
-    /// Computes what `predict` will ask for, into memory.
-    ///
-    /// # Errors
-    /// `LanguageModelError` that names the battle.
-    pub fn prepare(&self, battles: &[&Battle], asked: &Asked<'_>) -> Result<(), LanguageModelError> {
-        self.model.numbers_of(battles, asked).map(|_| ())
-    }
-
     fn prediction(
         &self,
         sequences: &[Option<Arc<[f32]>>],
