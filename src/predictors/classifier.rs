@@ -50,8 +50,10 @@ impl Classifier {
 /// over the outputs, in which "both are bad" is then a tie.
 fn verdict(outputs: &[OutputMeaning], logits: &[f32]) -> Result<Probabilities, NotProbabilities> {
     let mut merged = [f64::NEG_INFINITY; 3];
+    // Around 0, because a logarithm of 2 is lost beside a logit of 10^17.
+    let largest = logits.iter().copied().map(f64::from).fold(f64::NEG_INFINITY, f64::max);
     for (meaning, logit) in outputs.iter().zip(logits) {
-        let logit = f64::from(*logit);
+        let logit = f64::from(*logit) - largest;
         match meaning {
             OutputMeaning::A => merged[0] = logit,
             OutputMeaning::B => merged[1] = logit,
