@@ -9,6 +9,7 @@ use crate::calibrators::CrossFitted;
 use crate::commands::{self, Console, OrBadInput};
 use crate::config::Config;
 use crate::evaluation::{self, Evaluation, EvaluationRequest};
+use crate::finetune;
 use crate::manifest::{Environment, FORMAT_VERSION, Identity, Manifest, class_shares};
 use crate::predictors::SavedPredictor;
 use crate::predictors::language_model::Serving;
@@ -62,7 +63,10 @@ impl Outputs<'_> {
         let directory = growing.directory().clone();
         let evaluation = self.evaluate(args)?;
         directory.write_predictors(shipped)?;
+        let models = shipped.iter().flatten().flat_map(SavedPredictor::models);
+        growing.keep_models(models.map(|model| model.folder.as_path()))?;
         directory.write_post_processing(&self.post.fitted)?;
+        self.write_steps(&growing)?;
         directory.write_metrics(&evaluation)?;
         self.write_tables(&directory)?;
         let manifest = self.manifest(console, started)?;
@@ -74,6 +78,20 @@ impl Outputs<'_> {
         let finished =
             Finished { run: directory.path().display().to_string(), report, evaluation: &evaluation };
         console.result(&finished, || finished.text())
+    }
+
+    /// What fine-tuning did step by step, where there was any.
+    fn write_steps(&self, growing: &GrowingRun) -> anyhow::Result<()> {
+        let steps = finetune::steps_of(&growing.workspace())?;
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let mut text = Vec::new();
+        for step in steps {
+            serde_json::to_writer(&mut text, &step)?;
+            text.push(b'\n');
+        }
+        Ok(RunDir::write(&growing.directory().steps_path(), &text)?)
     }
 
     fn evaluate(&self, args: &super::Args) -> anyhow::Result<Evaluation> {
@@ -165,7 +183,7 @@ impl Outputs<'_> {
                 extra_left_out: self.cross.extra_left_out.clone(),
                 class_shares: class_shares(&self.prepared.competition),
                 prompts_hash: self.prepared.prompts_hash(),
-                models: self.serving.fingerprints(),
+                models: data::fingerprints(self.serving, self.members),
             },
             environment: Environment {
                 command: std::env::args().collect::<Vec<_>>().join(" "),
