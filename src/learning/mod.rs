@@ -8,6 +8,7 @@ mod model;
 mod prior;
 mod reward;
 pub mod softmax;
+pub mod softmax_head;
 mod training;
 
 use std::path::Path;
@@ -38,6 +39,9 @@ pub enum FitError {
     /// A predictor needed on the way failed.
     #[error(transparent)]
     Predict(#[from] PredictError),
+    /// What the recipe names cannot be used with these rows.
+    #[error("{0}")]
+    Input(String),
     /// The fit itself failed.
     #[error("{0}")]
     Failed(String),

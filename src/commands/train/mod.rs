@@ -11,11 +11,11 @@ use std::time::Instant;
 use super::{BadInput, Console, OrBadInput, ServingArgs};
 use crate::battle::{HeldOut, Probabilities, Provenance, Scored};
 use crate::config::{Config, DataSource, FinalFit, Role};
-use crate::learning::FitContext;
+use crate::learning::{FitContext, FitError};
 use crate::predictors::SavedPredictor;
 use crate::predictors::language_model::Serving;
 use crate::run_dir::{GrowingRun, Start};
-use crate::validation::{self, CrossPredictions, Member, Plan};
+use crate::validation::{self, CrossPredictions, Member, Plan, ValidationError};
 
 use data::Prepared;
 
@@ -91,7 +91,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         seeds: &config.seeds,
         keep_predictors: config.final_fit.fit != FinalFit::Refit,
     };
-    validation::prepare(prepared.set(), &members, &plan, &context)?;
+    validation::prepare(prepared.set(), &members, &plan, &context).map_err(of_input)?;
     let cross = validation::cross_fit(prepared.set(), &members, &plan, &context, &journal)?;
     let held_out = held_out(&prepared, &cross);
     let post = config.post_processing.cross_fit(&held_out, config.task)?;
@@ -123,6 +123,14 @@ fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
+}
+
+/// What a recipe names may not fit the rows: that is the fault of the input.
+fn of_input(error: ValidationError) -> anyhow::Error {
+    match error {
+        ValidationError::Prepare { source: FitError::Input(_), .. } => BadInput(error.to_string()).into(),
+        error => error.into(),
+    }
 }
 
 fn start(args: &Args) -> Start {

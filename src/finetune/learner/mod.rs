@@ -1,9 +1,11 @@
 //! The learner over the training engine: battles in, a model folder out, which the predictors of `predictors` serve.
 
 mod examples;
+mod head_only;
 mod recipe;
 mod setup;
 mod steps;
+mod teachers;
 mod training;
 
 use std::path::Path;
@@ -13,12 +15,14 @@ pub use recipe::{EarlyStopping, FinetuneRecipe, HeadStart, LoraRecipe, TeacherRe
 pub use steps::{StepRecord, steps_of};
 
 use self::examples::Example;
+use self::head_only::{SHARE_OF_PENALTY, States};
 use self::setup::Setup;
+use self::teachers::Teacher;
 use self::training::{Places, Rows, Training};
 use super::{FinetuneError, Loss};
 use crate::battle::{Battle, BattleId, HeldOut, LabeledBattle, Scored};
 use crate::checkpoint::OutputMeaning;
-use crate::learning::{FitContext, FitError, Learner};
+use crate::learning::{Ahead, FitContext, FitError, Learner};
 use crate::predictors::language_model::{Asked, LanguageModel, ModelFolder, Serving, WantedBudget};
 use crate::predictors::{Classifier, PredictError, Predictor, Reward};
 use crate::splits::{self, GroupedRow};
@@ -31,6 +35,8 @@ const SHARE_OF_LINK: f64 = 0.1;
 pub struct FinetuneLearner {
     setup: Setup,
     serving: Serving,
+    teachers: Vec<Teacher>,
+    states: States,
 }
 
 impl FinetuneLearner {
@@ -40,7 +46,8 @@ impl FinetuneLearner {
     /// `FinetuneError` names what cannot be used.
     pub fn new(recipe: &FinetuneRecipe, serving: &Serving) -> Result<Self, FinetuneError> {
         let setup = Setup::open(recipe, serving.ingest_version)?;
-        Ok(Self { setup, serving: serving.clone() })
+        let teachers = recipe.teacher.iter().map(Teacher::read).collect::<Result<_, _>>()?;
+        Ok(Self { setup, serving: serving.clone(), teachers, states: States::default() })
     }
 
     /// The rows to train on and those that are kept back, each sorted by id.
@@ -49,16 +56,28 @@ impl FinetuneLearner {
             return Err(FitError::NoBattles);
         }
         let share = self.setup.recipe.early_stopping.map(|early| early.share);
-        let share = share.or(self.setup.is_reward().then_some(SHARE_OF_LINK));
+        let share = match self.setup.recipe.method {
+            TuningMethod::Head => share.or(Some(SHARE_OF_PENALTY)),
+            _ => share.or(self.setup.is_reward().then_some(SHARE_OF_LINK)),
+        };
         let kept_back = share.map_or(Ok(vec![false; train.len()]), |share| kept_back(train, share, seed))?;
         let of = |wanted: bool| {
             let rows = train.iter().zip(&kept_back).filter(|(_, kept)| **kept == wanted);
-            let mut rows: Vec<Example<'a>> =
-                rows.map(|(row, _)| Example { row, target: row.target.to_array() }).collect();
+            let mut rows: Vec<Example<'a>> = rows.map(|(row, _)| self.example(row, wanted)).collect();
             rows.sort_by(|one, other| one.row.battle.id.cmp(&other.row.battle.id));
             rows
         };
         Ok(Rows { train: of(false), held_out: of(true) })
+    }
+
+    /// Rows that are kept back are judged by their labels, whatever teachers say of them.
+    fn example<'a>(&self, row: &'a LabeledBattle, is_kept_back: bool) -> Example<'a> {
+        let teachers = if is_kept_back { &[] } else { self.teachers.as_slice() };
+        Example { row, target: teachers::target(row, teachers) }
+    }
+
+    fn is_head_only(&self) -> bool {
+        self.setup.recipe.method == TuningMethod::Head
     }
 
     fn loss(&self, rows: &Rows<'_>) -> Loss {
@@ -94,6 +113,10 @@ impl Learner for FinetuneLearner {
         let places = Places::of(context);
         let rows = self.rows(train, context.seed)?;
         if !places.model().join(crate::checkpoint::files::CARD).is_file() {
+            if self.is_head_only() {
+                self.states.fit((&self.setup, &self.serving), &rows, (&places, context))?;
+                return self.predictor(&places, &rows, context);
+            }
             let loss = self.loss(&rows);
             let training = Training { setup: &self.setup, context, places: &places, rows: &rows, loss };
             let model = training.run()?;
@@ -101,6 +124,19 @@ impl Learner for FinetuneLearner {
             places.forget_states();
         }
         self.predictor(&places, &rows, context)
+    }
+
+    fn prepare(&self, ahead: &Ahead<'_>, context: &FitContext<'_>) -> Result<(), FitError> {
+        for teacher in &self.teachers {
+            let checked = teacher.check(ahead.competition, ahead.folds);
+            checked.map_err(|error| FitError::Input(error.to_string()))?;
+        }
+        if self.is_head_only() {
+            let rows = ahead.competition.iter().chain(ahead.extra);
+            let battles: Vec<&Battle> = rows.map(|row| &row.battle).collect();
+            self.states.prepare((&self.setup, &self.serving), &battles, context)?;
+        }
+        Ok(())
     }
 
     fn runs_alone(&self) -> bool {
@@ -113,19 +149,22 @@ impl Learner for FinetuneLearner {
     }
 
     fn fingerprint(&self) -> Option<String> {
-        Some(self.setup.fingerprint.clone())
+        let of_teachers = self.teachers.iter().map(|teacher| teacher.fingerprint.as_str());
+        let all: Vec<&str> = std::iter::once(self.setup.fingerprint.as_str()).chain(of_teachers).collect();
+        Some(all.join(" "))
     }
 
     fn warnings(&self) -> Vec<String> {
         let outputs = &self.setup.outputs;
-        if self.setup.is_reward() || outputs.contains(&OutputMeaning::Tie) {
-            return Vec::new();
+        let mut warnings: Vec<String> = self.teachers.iter().map(Teacher::warning).collect();
+        if !self.setup.is_reward() && !outputs.contains(&OutputMeaning::Tie) {
+            warnings.push(
+                "it has no output for a tie: in a three-way task it says that ties are impossible, which only a \
+                 calibrator or another member of the blend can mend"
+                    .to_owned(),
+            );
         }
-        vec![
-            "it has no output for a tie: in a three-way task it says that ties are impossible, which only a calibrator \
-             or another member of the blend can mend"
-                .to_owned(),
-        ]
+        warnings
     }
 }
 

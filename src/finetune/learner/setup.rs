@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use super::recipe::{FinetuneRecipe, HeadStart, TuningMethod};
-use crate::checkpoint::{Checkpoint, FileMark, HeadChoice, LoadedHead, OutputMeaning, load_head};
+use crate::checkpoint::{Checkpoint, FileMark, Head, HeadChoice, LoadedHead, OutputMeaning, load_head};
 use crate::compute::{AdapterSettings, Memory, Model};
 use crate::encoding::{
-    Encoder, EncodingBudget, EncodingError, EncodingRecipe, ModelForm, Shown, StoredEncoder, Template,
-    TokenizerFiles,
+    Encoder, EncodingBudget, EncodingError, EncodingRecipe, ModelForm, Orders, Shown, StoredEncoder,
+    Template, TokenizerFiles,
 };
 use crate::finetune::{
     AdamWSettings, FinetuneError, Loss, Method, Schedule, Trainer, TrainerSettings, export,
 };
-use crate::onnx::graph::{ImportOptions, ImportReport, import_with};
+use crate::onnx::graph::{ImportOptions, ImportReport, import_with, with_head};
 
 /// What all fits of a learner have in common.
 #[derive(Debug)]
@@ -106,6 +106,32 @@ impl Setup {
         stored.budget.max_tokens = self.recipe.max_tokens;
         let add = |folder: &Path, _: &_| Ok(stored.write(folder)?);
         Ok(import_with(&self.recipe.model, target, &self.options(1), &add)?)
+    }
+
+    /// Writes a model folder with the graph of the untrained one and a trained head.
+    pub(super) fn rehead(&self, untrained: &Path, target: &Path, head: &Head) -> Result<(), FinetuneError> {
+        let add = |folder: &Path, _: &_| Ok(self.stored.write(folder)?);
+        with_head(untrained, target, head, &add)?;
+        Ok(())
+    }
+
+    /// The orders that training reads.
+    pub(super) fn orders(&self) -> Orders {
+        match self.shown() {
+            [Shown::Ab] => Orders::Ab,
+            [Shown::Ba] => Orders::Ba,
+            _ => Orders::Both,
+        }
+    }
+
+    /// Values for A, B and tie in the order of the outputs.
+    pub(super) fn in_order<T: Clone>(&self, [a, b, tie]: &[T; 3]) -> Vec<T> {
+        let of = |output: &OutputMeaning| match output {
+            OutputMeaning::A => a.clone(),
+            OutputMeaning::B => b.clone(),
+            _ => tie.clone(),
+        };
+        self.outputs.iter().map(of).collect()
     }
 
     fn options(&self, seed: u64) -> ImportOptions {

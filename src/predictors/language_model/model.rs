@@ -211,6 +211,12 @@ impl LanguageModel {
         }
     }
 
+    /// The head behind the graph; none where the graph ends with logits.
+    #[must_use]
+    pub fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
     /// How many numbers a sequence gets.
     #[must_use]
     pub fn width(&self) -> usize {
