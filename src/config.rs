@@ -410,4 +410,20 @@ mod tests {
             parse("[[predictor]]\nkind = \"prior\"\n[[predictor]]\nkind = \"prior\"\n", &[]).unwrap();
         assert_eq!(config.predictor_names(), ["prior", "prior-2"]);
     }
+
+    #[test]
+    fn every_configuration_of_the_repository_is_read_and_survives_being_written() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let config = Config::read(&entry.unwrap().path(), &[]).unwrap();
+            assert_eq!(parse(&config.to_toml().unwrap(), &[]).unwrap(), config);
+            seen += 1;
+        }
+        assert!(seen > 5);
+        let nested = "[[predictor]]\nkind = \"classifier\"\nmodel = \"m\"\norders = \"ab\"\nbatch_tokens = 9\n\
+                      truncation = { kind = \"parts\", keep = \"head\" }\n";
+        let config = parse(nested, &["predictor.0.max_tokens=64"]).unwrap();
+        assert_eq!(parse(&config.to_toml().unwrap(), &[]).unwrap(), config);
+    }
 }

@@ -50,7 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("submissions", &["tables"]),
     ("simulation", &["ties"]),
     ("predictors", &["features", "ties", "metrics", "checkpoint", "encoding", "onnx"]),
-    ("learning", &["predictors", "features", "metrics", "splits"]),
+    ("learning", &["predictors", "features", "metrics", "splits", "encoding", "ties"]),
     ("recipes", &["learning", "finetune", "predictors"]),
     ("audit", &["features", "tables", "metrics", "splits", "learning", "predictors"]),
     ("validation", &["learning", "predictors", "splits"]),

@@ -53,9 +53,11 @@ impl Probabilities {
             return Err(NotProbabilities { values: logits });
         }
         // Summed in a fixed order of A and B, so that exchanging them changes no bit.
-        let [a, b, tie] = logits.map(|z| (z - largest).exp());
-        let ln_sum = largest + ((a + b) + tie).ln();
-        Ok(Self { ln: logits.map(|z| z - ln_sum) })
+        // Centred first: beside a huge logit the logarithm of the sum would be lost.
+        let centred = logits.map(|z| z - largest);
+        let [a, b, tie] = centred.map(f64::exp);
+        let ln_sum = ((a + b) + tie).ln();
+        Ok(Self { ln: centred.map(|z| z - ln_sum) })
     }
 
     /// The natural logarithms, in the order A, B, tie; equal to the logits up to a constant.
@@ -130,6 +132,12 @@ impl TryFrom<[f64; 3]> for Probabilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn huge_logits_keep_their_sum() {
+        let p = Probabilities::from_logits([3e38, -3e38, 3e38]).unwrap().to_array();
+        assert!((p[0] - 0.5).abs() < 1e-15 && p[1] == 0.0 && (p[2] - 0.5).abs() < 1e-15, "{p:?}");
+    }
 
     #[test]
     fn exchanging_the_sides_of_the_logits_exchanges_the_probabilities_bit_for_bit() {

@@ -4,9 +4,8 @@ use std::sync::atomic::Ordering;
 use super::model::{ModelRecipe, asked, warnings};
 use super::{Ahead, FitContext, FitError, Learner};
 use crate::battle::{Battle, LabeledBattle};
-use crate::checkpoint::OutputMeaning;
 use crate::predictors::language_model::{LanguageModel, LanguageModelError, Serving};
-use crate::predictors::{Classifier, Predictor};
+use crate::predictors::{Classifier, PredictError, Predictor};
 
 /// An imported classifier learns nothing: what it says is blended and calibrated on held-out rows.
 pub struct ClassifierLearner {
@@ -31,20 +30,20 @@ impl Learner for ClassifierLearner {
             return Err(FitError::Stopped);
         }
         let classifier = Classifier::new(Arc::clone(&self.model));
-        Ok(Box::new(classifier.map_err(crate::predictors::PredictError::from)?))
+        Ok(Box::new(classifier.map_err(PredictError::from)?))
     }
 
     fn prepare(&self, ahead: &Ahead<'_>, context: &FitContext<'_>) -> Result<(), FitError> {
         let battles: Vec<&Battle> = ahead.judged.iter().map(|row| &row.battle).collect();
         let stop = || context.stop.load(Ordering::Relaxed);
         let asked = asked(&self.model, context, &stop, true);
-        self.model.numbers_of(&battles, &asked).map_err(crate::predictors::PredictError::from)?;
+        self.model.numbers_of(&battles, &asked).map_err(PredictError::from)?;
         if stop() { Err(FitError::Stopped) } else { Ok(()) }
     }
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings = warnings(&self.model);
-        if !self.model.outputs().contains(&OutputMeaning::Tie) {
+        if !self.model.knows_ties() {
             warnings.push(format!(
                 "`{}` has no output for a tie: in a three-way task it says that ties are impossible, which only a \
                  calibrator or another member of the blend can mend",

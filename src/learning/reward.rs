@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -6,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{ModelRecipe, asked, warnings};
 use super::{Ahead, FitContext, FitError, Learner};
 use crate::battle::{Battle, HeldOut, LabeledBattle, Scored};
+use crate::encoding::Truncation;
 use crate::predictors::language_model::{LanguageModel, LanguageModelError, Serving};
 use crate::predictors::{PredictError, Predictor, Reward};
 use crate::splits;
@@ -16,13 +18,13 @@ use crate::ties::TieModelKind;
 #[serde(deny_unknown_fields)]
 pub struct RewardRecipe {
     /// The folder that `tiebreak import` made.
-    pub model: std::path::PathBuf,
+    pub model: PathBuf,
     /// Tokens of a sequence at most; the model's own budget if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
     /// What is left out of a longer one; the model's own rule if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub truncation: Option<crate::encoding::Truncation>,
+    pub truncation: Option<Truncation>,
     /// Padded tokens of a batch; what suits the device if not given. Changes the speed and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_tokens: Option<usize>,

@@ -28,20 +28,6 @@ impl Classifier {
         Err(LanguageModelError::Unfit { folder, kind: "classifier", problem })
     }
 
-    /// The model.
-    #[must_use]
-    pub fn model(&self) -> &LanguageModel {
-        &self.model
-    }
-
-    /// Computes what `predict` will ask for, into memory.
-    ///
-    /// # Errors
-    /// `LanguageModelError` that names the battle.
-    pub fn prepare(&self, battles: &[&Battle], asked: &Asked<'_>) -> Result<(), LanguageModelError> {
-        self.model.numbers_of(battles, asked).map(|_| ())
-    }
-
     fn prediction(
         &self,
         sequences: &[Option<Arc<[f32]>>],
@@ -67,10 +53,15 @@ impl Classifier {
 /// `NotProbabilities` when a logit is not a number.
 pub fn verdict(
     outputs: &[OutputMeaning],
-    logits: impl IntoIterator<Item = f64>,
+    logits: impl IntoIterator<Item = f64, IntoIter: Clone>,
 ) -> Result<Probabilities, NotProbabilities> {
+    let logits = logits.into_iter();
+    // A constant changes no probability, and beside huge logits the sum of two of them would be lost.
+    let largest = logits.clone().fold(f64::NEG_INFINITY, f64::max);
+    let centre = if largest.is_finite() { largest } else { 0.0 };
     let mut merged = [f64::NEG_INFINITY; 3];
     for (meaning, logit) in outputs.iter().zip(logits) {
+        let logit = logit - centre;
         match meaning {
             OutputMeaning::A => merged[0] = logit,
             OutputMeaning::B => merged[1] = logit,

@@ -57,10 +57,16 @@ pub enum PredictError {
     Stopped,
     /// A language model cannot be used, or failed.
     #[error(transparent)]
-    LanguageModel(#[from] LanguageModelError),
+    LanguageModel(Box<LanguageModelError>),
     /// The saved predictor does not fit this program, or its files are damaged.
     #[error("{0}")]
     Unusable(String),
+}
+
+impl From<LanguageModelError> for PredictError {
+    fn from(error: LanguageModelError) -> Self {
+        Self::LanguageModel(Box::new(error))
+    }
 }
 
 /// A trained model: battles in, probabilities out.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tiebreak::battle::{Battle, BattleId, Response, Turn};
+use tiebreak::battle::{Battle, BattleId, Probabilities, Response, Turn};
 use tiebreak::checkpoint::OutputMeaning;
 use tiebreak::encoding::Orders;
 use tiebreak::onnx::Device;
@@ -44,7 +44,7 @@ fn battles(count: usize) -> Vec<Battle> {
         let response_b = if row % 7 == 3 { response_a.clone() } else { response(seed + 2) };
         Turn { prompt: words(seed, 8), response_a, response_b }
     };
-    let turns = |row: usize| (0..1 + row % 2).map(|number| turn(row, number)).collect();
+    let turns = |row: usize| (0..=(row % 2)).map(|number| turn(row, number)).collect();
     (0..count).map(|row| Battle::new(BattleId(row.to_string()), None, turns(row)).unwrap()).collect()
 }
 
@@ -92,7 +92,8 @@ fn one_order_alone_is_the_other_one_of_the_exchanged_battle() {
     let exchanged: Vec<Battle> = straight.iter().map(Battle::swapped).collect();
     let first = predict_all(&ab, &straight).unwrap();
     let second = predict_all(&ba, &straight).unwrap();
-    let back: Vec<_> = predict_all(&ab, &exchanged).unwrap().into_iter().map(|p| p.swapped()).collect();
+    let back: Vec<_> =
+        predict_all(&ab, &exchanged).unwrap().into_iter().map(Probabilities::swapped).collect();
     assert_eq!(second, back);
     let mean: Vec<_> = first.iter().zip(&second).map(|(p, q)| p.mean(*q)).collect();
     assert_eq!(predict_all(&both, &straight).unwrap(), mean);

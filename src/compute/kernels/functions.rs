@@ -17,7 +17,7 @@ pub(in super::super) fn exp(x: f32) -> f32 {
     let n = shifted - ROUND;
     let r = x - n * LN_2_HIGH - n * LN_2_LOW;
     let mut p = 1.987_569_1e-4;
-    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5] {
+    for coefficient in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5] {
         p = p * r + coefficient;
     }
     let p = p * r * r + r + 1.0;
@@ -30,7 +30,7 @@ pub(in super::super) fn tanh(x: f32) -> f32 {
     let size = x.abs();
     let square = x * x;
     let mut p = -5.704_988_7e-3;
-    for coefficient in [2.063_908_9e-2, -5.373_971_5e-2, 0.133_314_42, -0.333_332_8] {
+    for coefficient in [2.063_909e-2, -5.373_971_4e-2, 0.133_314_42, -0.333_332_8] {
         p = p * square + coefficient;
     }
     let near = x + x * square * p;
@@ -54,8 +54,7 @@ pub(in super::super) fn normal(x: f32) -> [f32; 2] {
     let z = x.abs() * FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.5 * z);
     let mut p = 0.058_760_73;
-    for coefficient in [-0.218_047_41, 0.121_811_926, 0.308_052_84, 0.130_632_98, 0.321_761_67, 0.277_027_28]
-    {
+    for coefficient in [-0.218_047_41, 0.121_811_93, 0.308_052_84, 0.130_632_98, 0.321_761_67, 0.277_027_28] {
         p = p * t + coefficient;
     }
     let power = exp(-0.5 * x * x);

@@ -49,14 +49,20 @@ impl ScoreForm<'_> {
             row[..from].fill(0.0);
             row[to..].fill(0.0);
             let row = &mut row[from..to];
-            row.iter_mut().for_each(|score| *score *= self.scale);
+            for score in &mut *row {
+                *score *= self.scale;
+            }
             if let Some(cap) = self.cap {
-                row.iter_mut().for_each(|score| *score = tanh(*score / cap));
+                for score in &mut *row {
+                    *score = tanh(*score / cap);
+                }
                 if let Some(slopes) = slopes.as_deref_mut() {
                     let slopes = &mut slopes[all][from..to];
                     slopes.iter_mut().zip(&*row).for_each(|(slope, &t)| *slope = 1.0 - t * t);
                 }
-                row.iter_mut().for_each(|score| *score *= cap);
+                for score in &mut *row {
+                    *score *= cap;
+                }
             }
             if let Some((bias, places)) = self.bias {
                 row.iter_mut()
@@ -82,9 +88,13 @@ impl ScoreForm<'_> {
 
 fn softmax(row: &mut [f32]) {
     let most = largest(row);
-    row.iter_mut().for_each(|score| *score = exp(*score - most));
+    for score in &mut *row {
+        *score = exp(*score - most);
+    }
     let factor = 1.0 / sum_of(row, row, |power, _| power);
-    row.iter_mut().for_each(|power| *power *= factor);
+    for power in row {
+        *power *= factor;
+    }
 }
 
 #[cfg(test)]

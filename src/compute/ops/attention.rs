@@ -4,13 +4,12 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::embedding::{Lookup, embed};
+use super::one_head::{HeadBack, OneHead};
 use crate::architectures::{Mask, RelativeBias};
 use crate::compute::ComputeError;
-use crate::compute::kernels::scores::ScoreForm;
-use crate::compute::kernels::vectorised;
-use crate::compute::numbers::{Numbers, change, numbers, tensor};
+use crate::compute::numbers::{Numbers, numbers, tensor};
 use crate::compute::packed::Row;
-use crate::compute::tape::{Gradients, Tape, Value, sum};
+use crate::compute::tape::{Gradients, Tape, Value};
 
 /// The form of an attention layer behind its projections.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +55,7 @@ pub(in super::super) struct Distances {
 }
 
 impl Projected {
-    fn distance(&self, which: fn(&Distances) -> &Option<Value>) -> Option<&Value> {
+    pub(super) fn distance(&self, which: fn(&Distances) -> &Option<Value>) -> Option<&Value> {
         self.distances.as_ref().and_then(|distances| which(distances).as_ref())
     }
 }
@@ -71,6 +70,7 @@ pub(in super::super) fn attend(
 ) -> Result<Value, ComputeError> {
     let tokens = projected.query.tensor.dim(0)?;
     let layer = Layer { form, rows: Arc::clone(rows), projected };
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of heads of one lifetime")]
     let gathered = layer.each(|head| head.forward())?;
     let gathered: Vec<&Tensor> = gathered.iter().collect();
     let result = tensor(layer.joined(&gathered, form.heads)?, &[tokens, form.heads * form.width])?;
@@ -105,7 +105,14 @@ impl Layer {
         let count = self.rows.len() * self.form.heads;
         (0..count)
             .into_par_iter()
-            .map(|index| work(&OneHead::new(self, bias, index / self.form.heads, index % self.form.heads)?))
+            .map(|index| {
+                work(&OneHead::new(
+                    (self.form, &self.projected),
+                    bias,
+                    self.rows[index / self.form.heads],
+                    index % self.form.heads,
+                )?)
+            })
             .collect()
     }
 
@@ -198,147 +205,6 @@ impl Layer {
             }
         }
         tensor(sums, to.dims())
-    }
-}
-
-/// The gradients of one head of one text.
-struct HeadBack {
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    /// Of the scores as the bias has made them; empty without one.
-    biased: Vec<f32>,
-    /// Of keys and queries of distances.
-    distances: [Option<Tensor>; 2],
-}
-
-/// One head of one text.
-struct OneHead<'a> {
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    /// Keys and queries of distances: [rows of the table, width].
-    distances: [Option<Tensor>; 2],
-    /// The row of the table for each distance from `1 - length`.
-    distance_rows: &'a [usize],
-    scores: ScoreForm<'a>,
-    row: Row,
-    columns: [usize; 2],
-}
-
-impl<'a> OneHead<'a> {
-    fn new(
-        layer: &'a Layer,
-        bias: Option<(&'a [f32], usize)>,
-        row: usize,
-        head: usize,
-    ) -> Result<Self, ComputeError> {
-        let (form, row) = (layer.form, layer.rows[row]);
-        let asked = head / (form.heads / form.key_value_heads);
-        let columns = |x: &Tensor, head: usize| x.narrow(1, head * form.width, form.width);
-        let view = |x: &Value, head: usize| columns(&x.tensor.narrow(0, row.start, row.length)?, head);
-        let scores = ScoreForm {
-            scale: form.scale,
-            cap: form.cap,
-            bias: bias.map(|(bias, places)| (&bias[head * places * places..][..places * places], places)),
-            mask: form.mask,
-            valid: row.valid,
-            length: row.length,
-        };
-        let all = layer.projected.distances.as_ref();
-        let of = |value: Option<&Value>| value.map(|value| columns(&value.tensor, head)).transpose();
-        let rows = all.map_or(&[][..], |all| {
-            let middle = all.rows.len() / 2;
-            &all.rows[(middle + 1).saturating_sub(row.length)..]
-        });
-        Ok(Self {
-            query: view(&layer.projected.query, head)?,
-            key: view(&layer.projected.key, asked)?,
-            value: view(&layer.projected.value, asked)?,
-            distances: [
-                of(layer.projected.distance(|all| &all.key))?,
-                of(layer.projected.distance(|all| &all.query))?,
-            ],
-            distance_rows: rows,
-            scores,
-            row,
-            columns: [head * form.width, form.width],
-        })
-    }
-
-    /// Which row of the table stands for the distance from the asking to the asked.
-    fn distance_row(&self, asking: usize, asked: usize) -> usize {
-        self.distance_rows[asking + self.row.length - 1 - asked]
-    }
-
-    /// The scores before they are scaled: [asking, asked].
-    fn raw_scores(&self) -> Result<Tensor, ComputeError> {
-        let scores = self.query.matmul(&self.key.t()?)?;
-        let length = self.row.length;
-        for (which, distances) in self.distances.iter().enumerate() {
-            let Some(distances) = distances else { continue };
-            let content = if which == 0 { &self.query } else { &self.key };
-            let by_row = content.matmul(&distances.t()?)?;
-            let (by_row, rows) = (numbers(&by_row)?, distances.dim(0)?);
-            change(&scores, |scores| {
-                for (asking, scores) in scores.chunks_exact_mut(length).enumerate() {
-                    for (asked, score) in scores.iter_mut().enumerate() {
-                        let place = if which == 0 { asking } else { asked };
-                        *score += by_row[place * rows + self.distance_row(asking, asked)];
-                    }
-                }
-            })?;
-        }
-        Ok(scores)
-    }
-
-    fn forward(&self) -> Result<Tensor, ComputeError> {
-        let scores = self.raw_scores()?;
-        change(&scores, |scores| vectorised(|| self.scores.probabilities(scores, None)))?;
-        Ok(scores.matmul(&self.value)?)
-    }
-
-    fn backward(&self, gradient: &Tensor) -> Result<HeadBack, ComputeError> {
-        let [column, width] = self.columns;
-        let gradient = gradient.narrow(0, self.row.start, self.row.length)?.narrow(1, column, width)?;
-        let scores = self.raw_scores()?;
-        let mut slopes = self.scores.cap.map(|_| vec![0.0; self.row.length * self.row.length]);
-        change(&scores, |scores| {
-            vectorised(|| self.scores.probabilities(scores, slopes.as_deref_mut()));
-        })?;
-        let value = scores.t()?.matmul(&gradient)?;
-        let back = gradient.matmul(&self.value.t()?)?;
-        let probabilities = numbers(&scores)?;
-        change(&back, |back| vectorised(|| self.scores.back(back, &probabilities)))?;
-        let biased = if self.scores.bias.is_some() { numbers(&back)?.to_vec() } else { Vec::new() };
-        let scale = self.scores.scale;
-        change(&back, |back| match &slopes {
-            None => back.iter_mut().for_each(|value| *value *= scale),
-            Some(slopes) => back.iter_mut().zip(slopes).for_each(|(value, slope)| *value *= scale * slope),
-        })?;
-        let (mut query, mut key) = (back.matmul(&self.key)?, back.t()?.matmul(&self.query)?);
-        let mut distances = [None, None];
-        for (which, table) in self.distances.iter().enumerate() {
-            let Some(table) = table else { continue };
-            let by_row = self.gathered_by_row(&back, which, table.dim(0)?)?;
-            let (content, own) = if which == 0 { (&self.query, &mut query) } else { (&self.key, &mut key) };
-            *own = sum(own, &by_row.matmul(table)?)?;
-            distances[which] = Some(by_row.t()?.matmul(content)?);
-        }
-        Ok(HeadBack { query, key, value, biased, distances })
-    }
-
-    /// The gradient of a score for each row of the table: [places, rows].
-    fn gathered_by_row(&self, back: &Tensor, which: usize, rows: usize) -> Result<Tensor, ComputeError> {
-        let length = self.row.length;
-        let mut sums = vec![0.0f32; length * rows];
-        for (asking, from) in numbers(back)?.chunks_exact(length).enumerate() {
-            for (asked, value) in from.iter().enumerate() {
-                let place = if which == 0 { asking } else { asked };
-                sums[place * rows + self.distance_row(asking, asked)] += value;
-            }
-        }
-        tensor(sums, &[length, rows])
     }
 }
 

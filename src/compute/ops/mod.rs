@@ -7,6 +7,7 @@ mod check;
 mod elementwise;
 mod embedding;
 mod norm;
+mod one_head;
 mod pooling;
 mod rotary;
 

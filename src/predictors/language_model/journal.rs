@@ -16,6 +16,9 @@ const FORMAT_VERSION: u32 = 1;
 const FRAME_HEAD: usize = 4 + 16;
 /// At most so much is lost when the machine itself stops; a killed process loses no record.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
+/// How often and after what pause a lock is tried.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// What a journal belongs to: nothing else may continue it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,8 +152,13 @@ impl Journal {
 
     fn over(file: File, path: &Path) -> Result<Self, JournalError> {
         let journal = Self { file, path: path.to_owned(), end: 0, records: 0, synced: Instant::now() };
-        if journal.file.try_lock().is_err() {
-            return Err(journal.damaged("is in use by another process"));
+        // A program that is just being started from here holds a copy of an open file until it begins.
+        for attempt in 1.. {
+            match journal.file.try_lock() {
+                Ok(()) => break,
+                Err(_) if attempt < LOCK_ATTEMPTS => std::thread::sleep(LOCK_PAUSE),
+                Err(_) => return Err(journal.damaged("is in use by another process")),
+            }
         }
         Ok(journal)
     }

@@ -180,6 +180,12 @@ impl LanguageModel {
         &self.folder.card.outputs
     }
 
+    /// Whether one of its outputs is a tie.
+    #[must_use]
+    pub fn knows_ties(&self) -> bool {
+        self.outputs().contains(&OutputMeaning::Tie)
+    }
+
     /// Whether each response is a sequence of its own.
     #[must_use]
     pub fn reads_single_responses(&self) -> bool {

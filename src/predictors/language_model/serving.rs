@@ -30,6 +30,9 @@ pub struct Serving {
     opened: Arc<Mutex<Vec<Opened>>>,
 }
 
+/// No run has more models than this.
+const MOST_MODELS: usize = 64;
+
 #[derive(Debug)]
 struct Opened {
     folder: PathBuf,
@@ -62,7 +65,6 @@ impl JournalPlace {
     pub fn existing(&self) -> Vec<PathBuf> {
         let paths = (0..).map(|index| self.of_model(index).path);
         // A later model may have a journal where an earlier one computed nothing.
-        const MOST_MODELS: usize = 64;
         paths.take(MOST_MODELS).filter(|path| path.exists()).collect()
     }
 }
