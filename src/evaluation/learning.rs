@@ -28,7 +28,7 @@ impl FitCurve {
     pub fn new(name: String, losses: &[f64], held_out: Vec<[f64; 2]>, most: usize) -> Self {
         let width = losses.len().div_ceil(most.max(1)).max(1);
         let point = |(number, chunk): (usize, &[f64])| {
-            let middle = (number * width) as f64 + (chunk.len() as f64 + 1.0) / 2.0;
+            let middle = (number * width) as f64 + f64::midpoint(chunk.len() as f64, 1.0);
             [middle, chunk.iter().sum::<f64>() / chunk.len() as f64]
         };
         Self { name, training: losses.chunks(width).enumerate().map(point).collect(), held_out }

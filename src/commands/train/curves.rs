@@ -6,9 +6,12 @@ use crate::finetune::StepRecord;
 /// Points of a curve: more than that are not seen in a report.
 const POINTS: usize = 60;
 
+/// The steps of every fit of a predictor, by fold and seed.
+type Fits<'a> = BTreeMap<(Option<u32>, u64), Vec<&'a StepRecord>>;
+
 /// How the training of each predictor went.
 pub(super) fn learning_curves(steps: &[StepRecord]) -> Vec<LearningCurve> {
-    let mut predictors: BTreeMap<&str, BTreeMap<(Option<u32>, u64), Vec<&StepRecord>>> = BTreeMap::new();
+    let mut predictors: BTreeMap<&str, Fits<'_>> = BTreeMap::new();
     for step in steps {
         let fits = predictors.entry(&step.member).or_default();
         fits.entry((step.fold, step.seed)).or_default().push(step);
@@ -16,7 +19,7 @@ pub(super) fn learning_curves(steps: &[StepRecord]) -> Vec<LearningCurve> {
     predictors.into_iter().map(|(predictor, fits)| curve(predictor, &fits)).collect()
 }
 
-fn curve(predictor: &str, fits: &BTreeMap<(Option<u32>, u64), Vec<&StepRecord>>) -> LearningCurve {
+fn curve(predictor: &str, fits: &Fits<'_>) -> LearningCurve {
     let priors: Vec<f64> =
         fits.values().filter_map(|steps| steps.iter().find_map(|step| step.prior_log_loss)).collect();
     let fit = |((fold, seed), steps): (&(Option<u32>, u64), &Vec<&StepRecord>)| {

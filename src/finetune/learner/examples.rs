@@ -37,10 +37,13 @@ impl Setup {
         let rows: Vec<Row> =
             pieces.iter().map(|piece| Row::of(piece.sequences.iter().map(|s| s.ids.len()))).collect();
         let batches = plan(&rows, self.recipe.micro_batch_tokens);
-        batches.iter().map(|batch| self.batch(batch.rows.iter().map(|row| &pieces[*row]).collect())).collect()
+        batches
+            .iter()
+            .map(|batch| self.batch(&batch.rows.iter().map(|row| &pieces[*row]).collect::<Vec<_>>()))
+            .collect()
     }
 
-    fn batch(&self, pieces: Vec<&Piece>) -> Result<TrainingBatch, FinetuneError> {
+    fn batch(&self, pieces: &[&Piece]) -> Result<TrainingBatch, FinetuneError> {
         let sequences = pieces.iter().flat_map(|piece| &piece.sequences);
         let texts: Vec<(&[u32], &[u32])> =
             sequences.map(|sequence| (&sequence.ids[..], &sequence.type_ids[..])).collect();
@@ -72,7 +75,8 @@ impl Setup {
     pub(super) fn mean_target(&self, example: &Example<'_>) -> Vec<f64> {
         if self.is_reward() {
             let [a, b, tie] = example.target;
-            return vec![(a + b) / 2.0, (a + b) / 2.0, tie];
+            let side = f64::midpoint(a, b);
+            return vec![side, side, tie];
         }
         let [straight, swapped] = [false, true].map(|is_swapped| self.target(example, is_swapped));
         straight.iter().zip(swapped).map(|(one, other)| f64::midpoint(*one, other)).collect()

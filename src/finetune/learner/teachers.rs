@@ -61,12 +61,12 @@ impl Teacher {
                 let id = &competition[*row].battle.id;
                 let of_teacher = self.folds.get(id).copied();
                 let Some(of_teacher) = of_teacher.filter(|_| self.predictions.contains_key(id)) else {
-                    return Err(self.refused(format!("it has no held-out prediction of battle `{id}`")));
+                    return Err(self.refused(&format!("it has no held-out prediction of battle `{id}`")));
                 };
                 let same = *theirs.entry(of_teacher).or_insert(fold.number) == fold.number
                     && *ours.entry(fold.number).or_insert(of_teacher) == of_teacher;
                 if !same {
-                    return Err(self.refused(format!(
+                    return Err(self.refused(&format!(
                         "its folds are not ours: battle `{id}` is in its fold {of_teacher} and in our fold {}, so that it may have seen rows of the same prompts; train both runs with the same `--folds`",
                         fold.number
                     )));
@@ -85,7 +85,7 @@ impl Teacher {
         )
     }
 
-    fn refused(&self, problem: String) -> FinetuneError {
+    fn refused(&self, problem: &str) -> FinetuneError {
         FinetuneError::Settings(format!("teacher `{}`: {problem}", self.recipe.predictions.display()))
     }
 }
