@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::battle::Task;
 use crate::calibrators::PostProcessingRecipe;
-use crate::learning::LearnerRecipe;
+use crate::recipes::LearnerRecipe;
 use crate::sources::Format;
 
 /// A configuration cannot be used.

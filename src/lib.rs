@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod onnx;
 pub mod predictors;
 pub mod progress;
+pub mod recipes;
 pub mod reports;
 pub mod run_dir;
 pub mod shipped;

@@ -159,6 +159,18 @@ impl RunDir {
         self.path.join("report")
     }
 
+    /// The folder of models that were trained by the run and belong to it alone.
+    #[must_use]
+    pub fn models_path(&self) -> PathBuf {
+        self.path.join(MODELS)
+    }
+
+    /// What each step of fine-tuning did, a JSON object a line.
+    #[must_use]
+    pub fn steps_path(&self) -> PathBuf {
+        self.path.join("steps.jsonl")
+    }
+
     fn post_processing_path(&self) -> PathBuf {
         self.path.join("post_processing.json")
     }
@@ -320,6 +332,23 @@ impl GrowingRun {
         self.directory.path.join(WORK)
     }
 
+    /// Moves the models of these names from the workspace to where they stay.
+    ///
+    /// # Errors
+    /// `RunError::Folder` when the system refuses.
+    pub fn keep_models<'a>(&self, names: impl IntoIterator<Item = &'a Path>) -> Result<(), RunError> {
+        for name in names {
+            let (from, to) =
+                (self.workspace().join(MODELS).join(name), self.directory.models_path().join(name));
+            if from.is_dir() && !to.exists() {
+                let moved =
+                    fs::create_dir_all(self.directory.models_path()).and_then(|()| fs::rename(&from, &to));
+                moved.map_err(|source| RunError::Folder { path: from, source })?;
+            }
+        }
+        Ok(())
+    }
+
     /// The records of finished units; `identity` is the hash of all that decides the run.
     ///
     /// # Errors
@@ -367,6 +396,9 @@ impl GrowingRun {
 }
 
 const WORK: &str = "work";
+
+/// Of the run and of its workspace; `finetune` writes there under this name.
+const MODELS: &str = "models";
 
 /// One file a finished unit, checksummed, in the workspace of the run.
 #[derive(Debug)]

@@ -94,6 +94,7 @@ impl Shipped {
         let names = &manifest.identity.members;
         let saved = directory.read_predictors(names.len())?;
         let mut serving = serving.clone();
+        serving.own = Some(directory.models_path());
         serving.beside = directory.path().parent().map(std::path::Path::to_owned);
         let mut members = Vec::with_capacity(names.len());
         for (name, fits) in names.iter().zip(saved) {

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Disentangled, Rotary};
 
 /// What a parameter is for: training decides by it what is frozen, what decays, and what stays in f32.
@@ -26,7 +28,8 @@ pub struct Parameter {
 }
 
 /// Which linear map of a layer this is, whatever the family calls it: where `LoRA` may be put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AdapterSlot {
     /// To queries.
     Query,

@@ -43,7 +43,14 @@ impl ModelFolder {
                 let (directory, model) = model_of_run(run)?;
                 // Where the run was moved with its model, the two still lie beside each other.
                 let beside = directory.path().with_file_name(model.folder.file_name().unwrap_or_default());
-                let path = if model.folder.exists() { model.folder } else { beside };
+                let own = directory.models_path().join(model.folder.file_name().unwrap_or_default());
+                let path = if own.exists() {
+                    own
+                } else if model.folder.exists() {
+                    model.folder
+                } else {
+                    beside
+                };
                 (path, Some(model.budget))
             }
             (model, None) => (RunDir::named(model.as_deref().unwrap_or_default()).path().to_owned(), None),
@@ -87,7 +94,7 @@ fn model_of_run(run: &str) -> anyhow::Result<(RunDir, SavedModel)> {
     let directory = RunDir::open(run).or_bad_input()?;
     let members = directory.read_manifest().or_bad_input()?.identity.members.len();
     let saved = directory.read_predictors(members).or_bad_input()?;
-    let mut models: Vec<&SavedModel> = saved.iter().flatten().flat_map(language_models).collect();
+    let mut models: Vec<&SavedModel> = saved.iter().flatten().flat_map(SavedPredictor::models).collect();
     models.sort_unstable_by_key(|model| &model.folder);
     models.dedup();
     match models[..] {
@@ -105,18 +112,5 @@ fn model_of_run(run: &str) -> anyhow::Result<(RunDir, SavedModel)> {
             );
             Err(BadInput(message).into())
         }
-    }
-}
-
-/// The models that a predictor asks. Every kind stands here, so that a new one cannot be forgotten.
-fn language_models(predictor: &SavedPredictor) -> Vec<&SavedModel> {
-    match predictor {
-        SavedPredictor::Classifier { model } | SavedPredictor::Reward { model, .. } => vec![model],
-        SavedPredictor::SwapAverage { inner } => language_models(inner),
-        SavedPredictor::Blend { members, .. } => members.iter().flat_map(language_models).collect(),
-        SavedPredictor::Prior(_)
-        | SavedPredictor::Linear(_)
-        | SavedPredictor::Boosted(_)
-        | SavedPredictor::Fixed(_) => Vec::new(),
     }
 }

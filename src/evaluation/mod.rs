@@ -4,6 +4,7 @@ mod compare;
 mod evaluate;
 mod floor;
 mod language;
+mod learning;
 mod prior;
 mod reliability;
 mod scores;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use compare::compare;
 pub use evaluate::{Baseline, EvaluationRequest, evaluate};
 pub use floor::{distance_to_truth, floor_of_votes};
+pub use learning::{FitCurve, LearningCurve};
 pub use prior::prior_predictions;
 pub use reliability::reliability;
 pub use scores::scores;
@@ -271,4 +273,7 @@ pub struct Evaluation {
     pub truth: Option<DistanceToTruth>,
     /// What post-processing did.
     pub post_processing: Option<PostProcessingSummary>,
+    /// How fine-tuning went, one curve a predictor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learning_curves: Vec<LearningCurve>,
 }

@@ -16,6 +16,9 @@ pub enum FinetuneError {
     /// The trained model could not be written as a graph.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// The tokenizer, the template or a battle cannot be used.
+    #[error(transparent)]
+    Encoding(Box<crate::encoding::EncodingError>),
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] crate::files::WriteError),

@@ -1,10 +1,14 @@
+use serde::{Deserialize, Serialize};
+
 /// How the learning rate falls behind the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Decay {
     /// It stays.
     Constant,
     /// In a straight line to 0 at the last step.
     Linear,
+    #[default]
     /// By half a wave of the cosine to 0 at the last step.
     Cosine,
 }

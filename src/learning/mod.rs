@@ -6,9 +6,9 @@ mod fixed;
 mod linear;
 mod model;
 mod prior;
-mod recipe;
 mod reward;
 pub mod softmax;
+pub mod softmax_head;
 mod training;
 
 use std::path::Path;
@@ -20,12 +20,12 @@ pub use fixed::FixedLearner;
 pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
 pub use model::ModelRecipe;
 pub use prior::PriorLearner;
-pub use recipe::LearnerRecipe;
 pub use reward::{RewardLearner, RewardRecipe};
 
 use crate::battle::LabeledBattle;
 use crate::predictors::{PredictError, Predictor};
 use crate::progress::Progress;
+use crate::splits::Fold;
 
 /// A predictor could not be learned.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +34,14 @@ pub enum FitError {
     #[error("no battle to learn from")]
     NoBattles,
     /// The fit was asked to stop.
-    #[error("stopped before the end of the fit")]
+    #[error("stopped before the end of the fit; `--resume` goes on from here")]
     Stopped,
     /// A predictor needed on the way failed.
     #[error(transparent)]
     Predict(#[from] PredictError),
+    /// What the recipe names cannot be used with these rows.
+    #[error("{0}")]
+    Input(String),
     /// The fit itself failed.
     #[error("{0}")]
     Failed(String),
@@ -49,6 +52,8 @@ pub enum FitError {
 pub struct FitContext<'a> {
     /// Every random choice derives from it.
     pub seed: u64,
+    /// What the predictor is called; for messages and file names.
+    pub member: &'a str,
     /// The fold that is held out, if any; for messages and file names, never for the fit itself.
     pub fold: Option<u32>,
     /// How many threads a library that does not use our pool may start.
@@ -70,6 +75,8 @@ pub struct Ahead<'a> {
     pub competition: &'a [LabeledBattle],
     /// Rows that are only learned from.
     pub extra: &'a [LabeledBattle],
+    /// The folds, in positions of `competition`; a row of a fold that is not trained is in none.
+    pub folds: &'a [Fold],
 }
 
 /// A recipe that turns labelled battles into a predictor.
@@ -89,6 +96,21 @@ pub trait Learner: Send + Sync {
     fn prepare(&self, ahead: &Ahead<'_>, context: &FitContext<'_>) -> Result<(), FitError> {
         let _ = (ahead, context);
         Ok(())
+    }
+
+    /// Whether one fit takes all threads and much memory, so that fits do not run side by side.
+    fn runs_alone(&self) -> bool {
+        false
+    }
+
+    /// Removes what a fit left in the workspace for its predictor, which is not needed any more.
+    fn discard(&self, context: &FitContext<'_>) {
+        let _ = context;
+    }
+
+    /// The hash of what it reads beside battles and configuration; a resumed run must find the same.
+    fn fingerprint(&self) -> Option<String> {
+        None
     }
 
     /// What a report must say of predictions that come from it.

@@ -163,6 +163,17 @@ pub enum SavedPredictor {
 }
 
 impl SavedPredictor {
+    /// The language models that it asks. Every kind stands here, so that a new one cannot be forgotten.
+    #[must_use]
+    pub fn models(&self) -> Vec<&SavedModel> {
+        match self {
+            Self::Classifier { model } | Self::Reward { model, .. } => vec![model],
+            Self::SwapAverage { inner } => inner.models(),
+            Self::Blend { members, .. } => members.iter().flat_map(Self::models).collect(),
+            Self::Prior(_) | Self::Linear(_) | Self::Boosted(_) | Self::Fixed(_) => Vec::new(),
+        }
+    }
+
     /// The predictor behind the recipe; language models are opened as `serving` says.
     ///
     /// # Errors

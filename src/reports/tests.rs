@@ -1,8 +1,8 @@
 use super::*;
 use crate::battle::{Provenance, Task};
 use crate::evaluation::{
-    Candidate, Comparison, Evaluation, FORMAT_VERSION, Floor, PositionBias, PostProcessingSummary,
-    Reliability, ReliabilityBin, Scores, Slice, Slicing, WorstRow,
+    Candidate, Comparison, Evaluation, FORMAT_VERSION, FitCurve, Floor, LearningCurve, PositionBias,
+    PostProcessingSummary, Reliability, ReliabilityBin, Scores, Slice, Slicing, WorstRow,
 };
 
 fn scores(log_loss: f64) -> Scores {
@@ -161,6 +161,7 @@ fn full() -> Evaluation {
         floor: Some(Floor { source: "repeated votes on 300 pairs".to_owned(), log_loss: 0.83, n: 1200 }),
         truth: None,
         post_processing: Some(post_processing()),
+        learning_curves: Vec::new(),
     }
 }
 
@@ -274,4 +275,18 @@ fn numbers_that_are_missing_or_extreme_break_nothing() {
     let rendered = render(&evaluation, &context()).unwrap();
     assert!(rendered.plots.iter().all(|(_, svg)| !svg.contains("NaN")));
     assert!(rendered.plots.iter().all(|(name, _)| name != "slices-language.svg"));
+}
+
+#[test]
+fn a_learning_curve_shows_training_rows_kept_back_and_the_class_shares() {
+    let held_out = vec![[10.0, 1.02], [20.0, 0.96], [30.0, 0.98]];
+    let fit = FitCurve::new("fold 0".to_owned(), &[1.09, 1.0, 0.95, 0.9], held_out, 60);
+    let curve =
+        LearningCurve { predictor: "lora <1>".to_owned(), fits: vec![fit], prior_log_loss: Some(1.09) };
+    let rendered =
+        render(&Evaluation { learning_curves: vec![curve], ..full() }, &ReportContext::default()).unwrap();
+    let (_, svg) = rendered.plots.iter().find(|(name, _)| name == "learning-lora-1.svg").unwrap();
+    assert!(svg.contains("reaches 0.960 nats") && svg.contains("-0.130 to the class shares"), "{svg}");
+    assert!(rendered.markdown.contains("## Training") && rendered.html.contains("<h2>Training</h2>"));
+    assert!(!render(&full(), &ReportContext::default()).unwrap().html.contains("<h2>Training</h2>"));
 }

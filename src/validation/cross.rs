@@ -9,7 +9,7 @@ use super::{
 use crate::battle::{Battle, LabeledBattle, Probabilities, Task};
 use crate::learning::{Ahead, FitContext};
 use crate::predictors::{Pooling, PredictError, Predictor, SavedPredictor, predict_in_detail};
-use crate::progress::Silent;
+use crate::progress::{Progress, Silent};
 use crate::splits::Fold;
 
 /// Lets every member do once what depends neither on labels nor on folds.
@@ -24,11 +24,12 @@ pub fn prepare(
 ) -> Result<(), ValidationError> {
     let rows: BTreeSet<usize> = plan.folds.iter().flat_map(|fold| fold.held_out.iter().copied()).collect();
     let judged: Vec<&LabeledBattle> = rows.into_iter().map(|row| &set.competition[row]).collect();
-    let ahead = Ahead { judged: &judged, competition: set.competition, extra: set.extra };
+    let ahead = Ahead { judged: &judged, competition: set.competition, extra: set.extra, folds: plan.folds };
     for member in members {
+        let context = FitContext { member: &member.name, ..*context };
         member
             .learner
-            .prepare(&ahead, context)
+            .prepare(&ahead, &context)
             .map_err(|source| ValidationError::Prepare { member: member.name.clone(), source })?;
     }
     Ok(())
@@ -51,22 +52,23 @@ pub fn cross_fit(
     let extra: Vec<Vec<&LabeledBattle>> = plan.folds.iter().map(|fold| extra_of(&set, fold)).collect();
     let units = units_of(members, plan);
     let task = context.progress.start("cross-validation", Some(units.len() as u64), "fits");
-    let context = &FitContext { threads: context.threads.div_ceil(units.len()).max(1), ..*context };
-    let results = units
-        .par_iter()
-        .map(|(member, fold, unit)| {
-            let work = FoldWork { set: &set, fold: &plan.folds[*fold], extra: &extra[*fold], unit };
-            let result = if let Some(result) = journal.load(unit)? {
-                result
-            } else {
-                let result = work.run(&members[*member], context, plan.keep_predictors)?;
-                journal.store(unit, &result)?;
-                result
-            };
-            task.advance(1);
-            Ok(result)
-        })
-        .collect::<Result<Vec<_>, ValidationError>>()?;
+    let alone: Vec<bool> = units.iter().map(|(member, ..)| members[*member].learner.runs_alone()).collect();
+    let run = |(member, fold, unit): &(usize, usize, Unit), context: &FitContext<'_>| {
+        let work = FoldWork { set: &set, fold: &plan.folds[*fold], extra: &extra[*fold], unit };
+        let result = if let Some(result) = journal.load(unit)? {
+            result
+        } else {
+            let result = work.run(&members[*member], context, plan.keep_predictors)?;
+            journal.store(unit, &result)?;
+            result
+        };
+        if !plan.keep_predictors {
+            members[*member].learner.discard(&of_unit(unit, context));
+        }
+        task.advance(1);
+        Ok(result)
+    };
+    let results = side_by_side(&units, &alone, context, &run)?;
     Ok(CrossPredictions {
         rows: average_seeds(&set, members.len(), &units, &results, plan)?,
         raw: raw_scores(set.competition.len(), members.len(), &units, &results),
@@ -97,29 +99,49 @@ pub fn fit_final(
         })
         .collect();
     let task = context.progress.start("final fit", Some(units.len() as u64), "fits");
-    let context = &FitContext { threads: context.threads.div_ceil(units.len()).max(1), ..*context };
-    let fitted = units
-        .par_iter()
-        .map(|(member, unit)| {
-            let saved = if let Some(saved) = journal.load(unit)?.and_then(|result| result.predictor) {
-                saved
-            } else {
-                let predictor = fit(&members[*member], &all, unit, context)?;
-                let saved = predictor.saved();
-                let predictor = Some(saved.clone());
-                let result = UnitResult { predictions: Vec::new(), raw: RawScores::default(), predictor };
-                journal.store(unit, &result)?;
-                saved
-            };
-            task.advance(1);
-            Ok(saved)
-        })
-        .collect::<Result<Vec<_>, ValidationError>>()?;
+    let alone: Vec<bool> = units.iter().map(|(member, _)| members[*member].learner.runs_alone()).collect();
+    let run = |(member, unit): &(usize, Unit), context: &FitContext<'_>| {
+        let saved = if let Some(saved) = journal.load(unit)?.and_then(|result| result.predictor) {
+            saved
+        } else {
+            let predictor = fit(&members[*member], &all, unit, context)?;
+            let saved = predictor.saved();
+            let predictor = Some(saved.clone());
+            let result = UnitResult { predictions: Vec::new(), raw: RawScores::default(), predictor };
+            journal.store(unit, &result)?;
+            saved
+        };
+        task.advance(1);
+        Ok(saved)
+    };
+    let fitted = side_by_side(&units, &alone, context, &run)?;
     let mut per_member: Vec<Vec<SavedPredictor>> = members.iter().map(|_| Vec::new()).collect();
     for ((member, _), saved) in units.iter().zip(fitted) {
         per_member[*member].push(saved);
     }
     Ok(per_member)
+}
+
+/// Runs units side by side, then those that take all threads one after the other; results in the order of the units.
+fn side_by_side<U: Sync, R: Send>(
+    units: &[U],
+    alone: &[bool],
+    context: &FitContext<'_>,
+    run: &(impl Fn(&U, &FitContext<'_>) -> Result<R, ValidationError> + Sync),
+) -> Result<Vec<R>, ValidationError> {
+    let light = alone.iter().filter(|alone| !**alone).count();
+    let shared = FitContext { threads: context.threads.div_ceil(light.max(1)).max(1), ..*context };
+    let mut results = units
+        .par_iter()
+        .zip(alone)
+        .map(|(unit, alone)| if *alone { Ok(None) } else { run(unit, &shared).map(Some) })
+        .collect::<Result<Vec<Option<R>>, ValidationError>>()?;
+    for (unit, result) in units.iter().zip(&mut results) {
+        if result.is_none() {
+            *result = Some(run(unit, context)?);
+        }
+    }
+    Ok(results.into_iter().flatten().collect())
 }
 
 /// The extra rows that a fold may learn from: none whose prompt is a near-duplicate of a held-out one.
@@ -169,7 +191,8 @@ impl FoldWork<'_> {
             fold: self.unit.fold,
             source,
         };
-        let predicted = predict_in_detail(predictor.as_ref(), &unseen, None, &Silent).map_err(failed)?;
+        let progress: &dyn Progress = if member.learner.runs_alone() { context.progress } else { &Silent };
+        let predicted = predict_in_detail(predictor.as_ref(), &unseen, None, progress).map_err(failed)?;
         let mut raw = RawScores { columns: predictor.raw_columns(), bits: Vec::new() };
         let mut predictions = Vec::with_capacity(predicted.len());
         for (place, (row, found)) in self.fold.held_out.iter().zip(predicted).enumerate() {
@@ -190,13 +213,17 @@ fn fit(
     unit: &Unit,
     context: &FitContext<'_>,
 ) -> Result<Box<dyn Predictor>, ValidationError> {
-    let context = FitContext { seed: unit.seed, fold: unit.fold, ..*context };
+    let context = of_unit(unit, context);
     member.learner.fit(train, &context).map_err(|source| ValidationError::Fit {
         member: member.name.clone(),
         seed: unit.seed,
         fold: unit.fold,
         source,
     })
+}
+
+fn of_unit<'a>(unit: &'a Unit, context: &FitContext<'a>) -> FitContext<'a> {
+    FitContext { member: &unit.member, seed: unit.seed, fold: unit.fold, ..*context }
 }
 
 fn average_seeds(

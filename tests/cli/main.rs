@@ -18,6 +18,7 @@ mod calibrate;
 mod check;
 mod doctor;
 mod encode;
+mod finetune;
 mod import;
 mod ingest;
 mod language_model;

@@ -22,7 +22,7 @@ struct Golden {
     losses: Vec<f64>,
 }
 
-/// The same as in finetune_minilm.py.
+/// The same as in `finetune_minilm.py`.
 fn tokens(row: usize) -> Vec<u32> {
     let inner = (0..20 + row * 13 % 41).map(|place| (1000 + (row * 7919 + place * 104_729) % 28_000) as u32);
     std::iter::once(101).chain(inner).chain([102]).collect()

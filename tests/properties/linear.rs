@@ -51,6 +51,7 @@ const WORDS: [&str; 24] = [
 fn fit_in(learner: &dyn Learner, train: &[LabeledBattle]) -> Result<Box<dyn Predictor>, FitError> {
     let stop = AtomicBool::new(false);
     let context = FitContext {
+        member: "",
         seed: 3,
         fold: None,
         threads: 1,
@@ -235,6 +236,7 @@ fn degenerate_training_sets_give_finite_predictions() {
 fn a_fit_that_is_asked_to_stop_stops() {
     let stop = AtomicBool::new(true);
     let context = FitContext {
+        member: "",
         seed: 3,
         fold: None,
         threads: 1,

@@ -13,8 +13,8 @@ use crate::checkpoint::{ModelCard, OutputMeaning};
 use crate::commands::model_folder::check_positions;
 use crate::commands::{BadInput, OrBadInput};
 use crate::encoding::{
-    ChatLayout, Encoder, EncodingBudget, EncodingError, EncodingRecipe, Keep, Labels, MissingResponse,
-    Orders, PartsTruncation, Side, Template, TokenizerFiles, Truncation,
+    Encoder, EncodingBudget, EncodingError, EncodingRecipe, Keep, Labels, MissingResponse, ModelForm, Orders,
+    PartsTruncation, Side, Template, TokenizerFiles, Truncation,
 };
 
 /// How battles are written for the model and cut to length.
@@ -139,7 +139,7 @@ impl RecipeArgs {
             "concatenated" => Template::Concatenated { labels: labels(), pair: false },
             "interleaved" => Template::Interleaved { labels: labels() },
             "chat" => chat(card, verdicts),
-            "single" => single(card, files)?,
+            "single" => Template::suggested_single(is_decoder(card), files).or_bad_input()?,
             "single-chat" => Template::SingleChat { variables: BTreeMap::new() },
             _ => {
                 let message = format!(
@@ -187,49 +187,21 @@ fn read(path: &Path) -> anyhow::Result<RecipeFile> {
     toml::from_str(&text).with_context(|| format!("`{}`", path.display())).or_bad_input()
 }
 
-/// What fits a model best that says nothing itself.
+/// What fits a model best that says nothing itself; a judge is told how to answer.
 fn suggested(
     card: &ModelCard,
     files: &TokenizerFiles,
     verdicts: &[String],
 ) -> anyhow::Result<(Template, String)> {
-    let is_decoder = card.family.is_some_and(crate::checkpoint::Family::is_decoder);
-    let has_chat = files.has_chat_template().or_bad_input()?;
-    let labels = Labels::default;
-    Ok(match (card.outputs[..] == [OutputMeaning::Score], is_decoder, has_chat) {
-        (true, true, true) => (
-            Template::SingleChat { variables: BTreeMap::new() },
-            "one output scores one response, and the model has a chat template".to_owned(),
-        ),
-        (true, ..) => (single(card, files)?, "one output scores one response".to_owned()),
-        (false, true, true) => {
-            (chat(card, verdicts), "a decoder with a chat template compares both responses".to_owned())
-        }
-        (false, true, false) => (
-            Template::Interleaved { labels: labels() },
-            "a decoder without a chat template compares both responses".to_owned(),
-        ),
-        (false, false, _) => (
-            Template::Concatenated { labels: labels(), pair: false },
-            "an encoder compares both responses".to_owned(),
-        ),
-    })
+    let scores = card.outputs[..] == [OutputMeaning::Score];
+    let (template, why) =
+        Template::suggested(ModelForm { scores, is_decoder: is_decoder(card) }, files).or_bad_input()?;
+    let template = if matches!(template, Template::Chat { .. }) { chat(card, verdicts) } else { template };
+    Ok((template, why.to_owned()))
 }
 
-/// Prompt and response as two texts where the tokenizer of an encoder joins texts, else as one.
-fn single(card: &ModelCard, files: &TokenizerFiles) -> anyhow::Result<Template> {
-    let template = |pair| Template::Single { labels: Labels::default(), pair };
-    if card.family.is_some_and(crate::checkpoint::Family::is_decoder) {
-        return Ok(template(false));
-    }
-    let recipe = EncodingRecipe { template: template(true), missing: MissingResponse::default() };
-    let budget =
-        EncodingBudget { max_tokens: 1, truncation: Truncation::default(), orders: Orders::default() };
-    match Encoder::new(files, recipe, budget) {
-        Ok(_) => Ok(template(true)),
-        Err(EncodingError::NoPair { .. }) => Ok(template(false)),
-        Err(error) => Err(error).or_bad_input(),
-    }
+fn is_decoder(card: &ModelCard) -> bool {
+    card.family.is_some_and(crate::checkpoint::Family::is_decoder)
 }
 
 /// The comparison in the model's chat template; a judge is told which words its verdict is read from.
@@ -246,14 +218,7 @@ fn chat(card: &ModelCard, verdicts: &[String]) -> Template {
         [] => String::new(),
         _ => format!("\n\nWhich response is better? Answer with one word: {}.", sentences.join(", ")),
     };
-    Template::Chat {
-        instruction: String::new(),
-        layout: ChatLayout::default(),
-        labels: Labels::default(),
-        ending,
-        add_generation_prompt: true,
-        variables: BTreeMap::new(),
-    }
+    Template::plain_chat(ending)
 }
 
 /// A score belongs to one response, a verdict to two.

@@ -10,7 +10,7 @@ use crate::predictors::language_model::Serving;
 use crate::sources::{self, ReadOptions};
 use crate::splits::{self, Fold, GroupedRow};
 use crate::tables;
-use crate::validation::{self, AssemblyCounts, TrainingSet};
+use crate::validation::{self, AssemblyCounts, Member, TrainingSet};
 
 use super::file_name;
 
@@ -203,8 +203,8 @@ pub(super) fn config_hash(config: &Config) -> anyhow::Result<String> {
     }
     portable.validation.folds_file = None;
     for entry in &mut portable.predictor {
-        if let Some(model) = entry.recipe.model_mut() {
-            *model = file_name(model).into();
+        for place in entry.recipe.places_mut() {
+            *place = file_name(place).into();
         }
     }
     Ok(blake3::hash(portable.to_toml()?.as_bytes()).to_hex().to_string())
@@ -215,12 +215,13 @@ pub(super) fn identity_hash(
     config: &Config,
     prepared: &Prepared,
     serving: &Serving,
+    members: &[Member],
 ) -> anyhow::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(config_hash(config)?.as_bytes());
     hasher.update(prepared.folds_hash().as_bytes());
     hasher.update(serde_json::to_string(&prepared.sources)?.as_bytes());
-    for fingerprint in serving.fingerprints() {
+    for fingerprint in fingerprints(serving, members) {
         hasher.update(fingerprint.as_bytes());
     }
     for row in prepared.competition.iter().chain(&prepared.extra) {
@@ -229,6 +230,12 @@ pub(super) fn identity_hash(
         }
     }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The hashes of all models: those that are asked, and those that training began with.
+pub(super) fn fingerprints(serving: &Serving, members: &[Member]) -> Vec<String> {
+    let of_members = members.iter().filter_map(|member| member.learner.fingerprint());
+    serving.fingerprints().into_iter().chain(of_members).collect()
 }
 
 /// What a run was trained on, shortly: rows, distinct prompts.

@@ -1,20 +1,22 @@
 //! `tiebreak train`: from battles to a run.
 
+mod curves;
 mod data;
 mod outputs;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::{BadInput, Console, OrBadInput, ServingArgs};
 use crate::battle::{HeldOut, Probabilities, Provenance, Scored};
 use crate::config::{Config, DataSource, FinalFit, Role};
-use crate::learning::FitContext;
+use crate::learning::{FitContext, FitError};
 use crate::predictors::SavedPredictor;
 use crate::predictors::language_model::Serving;
 use crate::run_dir::{GrowingRun, Start};
-use crate::validation::{self, CrossPredictions, Member, Plan};
+use crate::validation::{self, CrossPredictions, Member, Plan, ValidationError};
 
 use data::Prepared;
 
@@ -73,8 +75,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let prepared = data::prepare(&config, console)?;
     let progress = console.progress();
     let workspace = growing.workspace();
-    let stop = AtomicBool::new(false);
+    let stop = stop_on_interrupt()?;
     let context = FitContext {
+        member: "",
         seed: config.seeds[0],
         fold: None,
         threads: console.threads(),
@@ -82,14 +85,14 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         stop: &stop,
         progress: progress.as_ref(),
     };
-    let identity = data::identity_hash(&config, &prepared, &serving)?;
+    let identity = data::identity_hash(&config, &prepared, &serving, &members)?;
     let journal = growing.journal(&identity).or_bad_input()?;
     let plan = Plan {
         folds: &prepared.folds,
         seeds: &config.seeds,
         keep_predictors: config.final_fit.fit != FinalFit::Refit,
     };
-    validation::prepare(prepared.set(), &members, &plan, &context)?;
+    validation::prepare(prepared.set(), &members, &plan, &context).map_err(of_input)?;
     let cross = validation::cross_fit(prepared.set(), &members, &plan, &context, &journal)?;
     let held_out = held_out(&prepared, &cross);
     let post = config.post_processing.cross_fit(&held_out, config.task)?;
@@ -109,6 +112,26 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         serving: &serving,
     };
     outputs.write(growing, &shipped, args, (console, started))
+}
+
+/// A flag that Ctrl-C sets, so that work stops where it can go on later; a second Ctrl-C ends the program at once.
+fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
+    /// What shells report of a program that Ctrl-C ended.
+    const INTERRUPTED: i32 = 130;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+/// What a recipe names may not fit the rows: that is the fault of the input.
+fn of_input(error: ValidationError) -> anyhow::Error {
+    match error {
+        ValidationError::Prepare { source: FitError::Input(_), .. } => BadInput(error.to_string()).into(),
+        error => error.into(),
+    }
 }
 
 fn start(args: &Args) -> Start {

@@ -3,12 +3,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::curves;
 use super::data::{self, Prepared};
 use crate::battle::{BattleId, HeldOut, Probabilities};
 use crate::calibrators::CrossFitted;
 use crate::commands::{self, Console, OrBadInput};
 use crate::config::Config;
 use crate::evaluation::{self, Evaluation, EvaluationRequest};
+use crate::finetune::{self, StepRecord};
 use crate::manifest::{Environment, FORMAT_VERSION, Identity, Manifest, class_shares};
 use crate::predictors::SavedPredictor;
 use crate::predictors::language_model::Serving;
@@ -60,9 +62,14 @@ impl Outputs<'_> {
         (console, started): (&Console, Instant),
     ) -> anyhow::Result<()> {
         let directory = growing.directory().clone();
-        let evaluation = self.evaluate(args)?;
+        let steps = finetune::steps_of(&growing.workspace())?;
+        let learning_curves = curves::learning_curves(&steps);
+        let evaluation = Evaluation { learning_curves, ..self.evaluate(args)? };
         directory.write_predictors(shipped)?;
+        let models = shipped.iter().flatten().flat_map(SavedPredictor::models);
+        growing.keep_models(models.map(|model| model.folder.as_path()))?;
         directory.write_post_processing(&self.post.fitted)?;
+        write_steps(&directory, &steps)?;
         directory.write_metrics(&evaluation)?;
         self.write_tables(&directory)?;
         let manifest = self.manifest(console, started)?;
@@ -165,7 +172,7 @@ impl Outputs<'_> {
                 extra_left_out: self.cross.extra_left_out.clone(),
                 class_shares: class_shares(&self.prepared.competition),
                 prompts_hash: self.prepared.prompts_hash(),
-                models: self.serving.fingerprints(),
+                models: data::fingerprints(self.serving, self.members),
             },
             environment: Environment {
                 command: std::env::args().collect::<Vec<_>>().join(" "),
@@ -177,4 +184,17 @@ impl Outputs<'_> {
             },
         })
     }
+}
+
+/// What fine-tuning did step by step, where there was any.
+fn write_steps(directory: &RunDir, steps: &[StepRecord]) -> anyhow::Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    for step in steps {
+        serde_json::to_writer(&mut text, step)?;
+        text.push(b'\n');
+    }
+    Ok(RunDir::write(&directory.steps_path(), &text)?)
 }

@@ -77,6 +77,7 @@ mod built {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let stop = AtomicBool::new(false);
         let context = FitContext {
+            member: "",
             seed: 7,
             fold: None,
             threads,

@@ -141,7 +141,7 @@ impl LanguageModel {
         let journal = journal.as_mut().map(|(journal, recovered)| (journal, std::mem::take(recovered)));
         let computed = compute(&runner, &request, journal, task.as_ref())
             .map_err(|error| LanguageModelError::of_run(error, |item| origin(items, battles, item)))?;
-        let expected = self.outputs().len();
+        let expected = self.width();
         for (key, values) in items.keys().iter().zip(computed.values) {
             let Some(values) = values else { continue };
             if values.len() != expected {

@@ -96,6 +96,24 @@ impl ModelFolder {
         })
     }
 
+    /// Loads the model to be asked for the pooled states in front of its head instead of the outputs behind it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `Unfit` for a graph that ends with logits.
+    pub fn open_states(
+        &self,
+        wanted: &WantedBudget,
+        serving: &Serving,
+    ) -> Result<LanguageModel, LanguageModelError> {
+        let budget = wanted.over(&self.encoder.budget);
+        let model = self.load((&budget, &budget), serving, None)?;
+        if model.head.is_none() {
+            let problem = "its graph ends with logits, and no states are seen in front of them".to_owned();
+            return Err(LanguageModelError::Unfit { folder: self.named.clone(), kind: "finetune", problem });
+        }
+        Ok(LanguageModel { gives_states: true, ..model })
+    }
+
     fn load(
         &self,
         (fitted, budget): (&EncodingBudget, &EncodingBudget),
@@ -116,6 +134,7 @@ impl ModelFolder {
             folder: self.clone(),
             encoder,
             head,
+            gives_states: false,
             batch_tokens: serving.batch_tokens.unwrap_or(BATCH_TOKENS[usize::from(on_gpu)]),
             pool,
             fitted_at_max_tokens: fitted.max_tokens,
@@ -131,6 +150,8 @@ pub struct LanguageModel {
     pub(super) folder: ModelFolder,
     pub(super) encoder: Encoder,
     head: Option<Head>,
+    /// Whether the pooled states are asked for, not the outputs of the head.
+    gives_states: bool,
     pub(super) pool: SessionPool,
     pub(super) batch_tokens: usize,
     fitted_at_max_tokens: usize,
@@ -196,6 +217,21 @@ impl LanguageModel {
         }
     }
 
+    /// The head behind the graph; none where the graph ends with logits.
+    #[must_use]
+    pub fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// How many numbers a sequence gets.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match &self.head {
+            Some(head) if self.gives_states => head.width,
+            _ => self.outputs().len(),
+        }
+    }
+
     /// The journal of the long run, which is the first that is asked for.
     pub(super) fn own_journal(&self) -> Option<JournalPlace> {
         let is_first = !self.has_computed.swap(true, Ordering::Relaxed);
@@ -208,8 +244,17 @@ impl LanguageModel {
             None => values.to_vec(),
             Some(head) => {
                 let is_last_state = self.folder.card.graph == GraphKind::Decoder;
-                head.logits(values, if is_last_state { 1 } else { length })
+                let length = if is_last_state { 1 } else { length };
+                if self.gives_states {
+                    return head.pool(values, length).into_iter().map(narrow).collect();
+                }
+                head.logits(values, length)
             }
         }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "states leave as f32, as graphs give them")]
+fn narrow(value: f64) -> f32 {
+    value as f32
 }

@@ -21,6 +21,8 @@ pub struct Serving {
     pub max_tokens: Option<usize>,
     /// Where the results of a long run are kept, so that it can be resumed.
     pub journal: Option<JournalPlace>,
+    /// A folder of models that belong to a run alone, in which is looked first.
+    pub own: Option<PathBuf>,
     /// A folder in which models are looked for that are not at the place that was recorded.
     pub beside: Option<PathBuf>,
     /// The version of the readers of battle files.
@@ -93,10 +95,17 @@ impl Serving {
             batch_tokens: None,
             max_tokens: None,
             journal: None,
+            own: None,
             beside: None,
             ingest_version,
             opened: Arc::default(),
         }
+    }
+
+    /// The same without the models that are open, for models in `own` that are needed for a while only.
+    #[must_use]
+    pub fn apart(&self, own: PathBuf, threads: usize) -> Self {
+        Self { own: Some(own), threads, journal: None, opened: Arc::default(), ..self.clone() }
     }
 
     /// The models that are open, in the order in which they were opened.
@@ -111,12 +120,12 @@ impl Serving {
         self.lock().iter().map(|opened| opened.model.folder().fingerprint.clone()).collect()
     }
 
-    /// The folder of a model: as named, else of the same name in `beside`.
+    /// The folder of a model: of its name in `own`, else as named, else of the same name in `beside`.
     pub(super) fn find(&self, folder: &Path) -> Result<PathBuf, LanguageModelError> {
-        let mut places = vec![folder.to_owned()];
-        if let (Some(beside), Some(name)) = (&self.beside, folder.file_name()) {
-            places.push(beside.join(name));
-        }
+        let named = |place: &Option<PathBuf>| Some(place.as_ref()?.join(folder.file_name()?));
+        let own = named(&self.own).filter(|own| own.join(crate::checkpoint::files::CARD).is_file());
+        let mut places: Vec<PathBuf> = own.into_iter().chain([folder.to_owned()]).collect();
+        places.extend(named(&self.beside));
         let card = |place: &&PathBuf| place.join(crate::checkpoint::files::CARD).is_file();
         places.iter().find(card).cloned().ok_or(LanguageModelError::Missing { places: places.clone() })
     }

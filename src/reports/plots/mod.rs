@@ -5,6 +5,7 @@ mod candidates;
 mod canvas;
 mod confidence;
 mod confusion;
+mod learning;
 mod palette;
 mod reliability;
 mod scale;
@@ -38,6 +39,7 @@ pub(super) enum Section {
     Confidence,
     Slices,
     PostProcessing,
+    Learning,
 }
 
 /// Every plot that the evaluation has data for, in reading order.
@@ -50,6 +52,7 @@ pub(super) fn all(evaluation: &Evaluation) -> Vec<Plot> {
     if let Some(post_processing) = &evaluation.post_processing {
         plots.extend(candidates::plots(post_processing));
     }
+    plots.extend(evaluation.learning_curves.iter().filter_map(learning::plot));
     plots
 }
 

@@ -1,8 +1,11 @@
+//! Every recipe that a configuration can name; stands above the stages that learn.
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::finetune::{FinetuneLearner, FinetuneRecipe};
+use crate::learning::{
     BoostedLearner, BoostedRecipe, ClassifierLearner, FitError, FixedLearner, Learner, LinearLearner,
     LinearRecipe, ModelRecipe, PriorLearner, RewardLearner, RewardRecipe,
 };
@@ -23,6 +26,8 @@ pub enum LearnerRecipe {
     Classifier(ModelRecipe),
     /// An imported language model that scores each response.
     Reward(RewardRecipe),
+    /// A checkpoint that is trained on the battles.
+    Finetune(Box<FinetuneRecipe>),
     /// A test double.
     Fixed(FixedLearner),
 }
@@ -37,24 +42,32 @@ impl LearnerRecipe {
             Self::Boosted(_) => "boosted",
             Self::Classifier(_) => "classifier",
             Self::Reward(_) => "reward",
+            Self::Finetune(_) => "finetune",
             Self::Fixed(_) => "fixed",
         }
     }
 
-    /// The imported model that it asks.
-    pub fn model_mut(&mut self) -> Option<&mut PathBuf> {
+    /// The places of models and other files that it names.
+    pub fn places_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
-            Self::Classifier(recipe) => Some(&mut recipe.model),
-            Self::Reward(recipe) => Some(&mut recipe.model),
-            _ => None,
+            Self::Classifier(recipe) => vec![&mut recipe.model],
+            Self::Reward(recipe) => vec![&mut recipe.model],
+            Self::Finetune(recipe) => {
+                let teachers = recipe.teacher.iter_mut();
+                let of_teachers =
+                    teachers.flat_map(|teacher| [Some(&mut teacher.predictions), teacher.folds.as_mut()]);
+                std::iter::once(&mut recipe.model).chain(of_teachers.flatten()).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
-    /// Asks an imported model with other tokens a sequence than the recipe says.
+    /// Asks a language model with other tokens a sequence than the recipe says.
     pub fn override_max_tokens(&mut self, max_tokens: usize) {
         match self {
             Self::Classifier(recipe) => recipe.max_tokens = Some(max_tokens),
             Self::Reward(recipe) => recipe.max_tokens = Some(max_tokens),
+            Self::Finetune(recipe) => recipe.predict_max_tokens = Some(max_tokens),
             _ => {}
         }
     }
@@ -78,6 +91,7 @@ impl LearnerRecipe {
             Self::Reward(recipe) => {
                 Box::new(RewardLearner::new(recipe, serving).map_err(PredictError::from)?)
             }
+            Self::Finetune(recipe) => Box::new(FinetuneLearner::new(recipe, serving)?),
             Self::Fixed(learner) => Box::new(learner.clone()),
         })
     }

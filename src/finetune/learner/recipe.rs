@@ -1,0 +1,348 @@
+//! What a configuration says of a fine-tuning; opens nothing.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::architectures::AdapterSlot;
+use crate::checkpoint::Pooling;
+use crate::encoding::{MissingResponse, Orders, Template, Truncation};
+use crate::finetune::{Decay, FinetuneError};
+
+/// A checkpoint that is trained on battles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinetuneRecipe {
+    /// The checkpoint: a folder in the form of Hugging Face.
+    pub model: PathBuf,
+    /// What is trained.
+    #[serde(default)]
+    pub method: TuningMethod,
+    /// Outputs of the fresh head: 3 (A, B, tie), 4 (and both bad), 2 (A, B), or 1, a reward with a Rao-Kupper link.
+    #[serde(default = "three")]
+    pub outputs: usize,
+    /// Whether the head is a new one or that of the checkpoint.
+    #[serde(default)]
+    pub head: HeadStart,
+    /// How hidden states become one vector in front of a fresh head; what suits the model if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
+    /// Adapters of `method = "lora"`.
+    #[serde(default)]
+    pub lora: LoraRecipe,
+    /// The largest learning rate; 2e-4 for adapters and 2e-5 for everything if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// That of the head; 1e-3 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_learning_rate: Option<f64>,
+    /// Decay of matrices and tables.
+    #[serde(default = "weight_decay")]
+    pub weight_decay: f64,
+    /// Added to the root of the mean square of gradients.
+    #[serde(default = "epsilon")]
+    pub epsilon: f64,
+    /// The largest norm of all gradients together.
+    #[serde(default = "one")]
+    pub clip_norm: f64,
+    /// The share of all steps in which the learning rate rises.
+    #[serde(default = "warmup")]
+    pub warmup: f64,
+    /// How it falls then.
+    #[serde(default)]
+    pub schedule: Decay,
+    /// How often every row is seen.
+    #[serde(default = "one_epoch")]
+    pub epochs: u32,
+    /// Battles of one step.
+    #[serde(default = "batch")]
+    pub batch: usize,
+    /// Tokens that are computed at once: memory and speed, up to rounding no result.
+    #[serde(default = "micro_batch_tokens")]
+    pub micro_batch_tokens: usize,
+    /// Whether layers are computed a second time on the way back, for less memory.
+    #[serde(default)]
+    pub recompute_layers: bool,
+    /// Tokens of a sequence in training, at most.
+    #[serde(default = "max_tokens")]
+    pub max_tokens: usize,
+    /// Tokens of a sequence in prediction, at most; those of training if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predict_max_tokens: Option<usize>,
+    /// What is left out of a longer one.
+    #[serde(default)]
+    pub truncation: Truncation,
+    /// How a battle is written; what suits the model if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
+    /// What stands for a response that was never recorded.
+    #[serde(default)]
+    pub missing: MissingResponse,
+    /// In which orders the responses are read in prediction.
+    #[serde(default)]
+    pub orders: Orders,
+    /// Whether training reads both orders of a battle, in one step.
+    #[serde(default = "yes")]
+    pub swap: bool,
+    /// The share of each target that is spread evenly over the outputs.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Stop on rows that are kept back, and take the best state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// A checkpoint of the training is written every so many steps.
+    #[serde(default = "checkpoint_every")]
+    pub checkpoint_every: u64,
+    /// Predictions that take the place of a share of each label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teacher: Vec<TeacherRecipe>,
+}
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TuningMethod {
+    /// Adapters and the head.
+    #[default]
+    Lora,
+    /// Everything.
+    Full,
+    /// The head alone, on hidden states that are computed once.
+    Head,
+}
+
+/// Where the head begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadStart {
+    /// Seeded random weights.
+    #[default]
+    Fresh,
+    /// The classification head of the checkpoint.
+    Own,
+}
+
+/// Thin products beside linear maps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoraRecipe {
+    /// Their rank.
+    pub rank: usize,
+    /// The product is multiplied by alpha / rank.
+    pub alpha: f64,
+    /// Beside which linear maps.
+    pub targets: Vec<AdapterSlot>,
+}
+
+impl Default for LoraRecipe {
+    fn default() -> Self {
+        use AdapterSlot::{AttentionOutput, Down, Gate, Key, Query, Up, Value};
+        Self { rank: 16, alpha: 32.0, targets: vec![Query, Key, Value, AttentionOutput, Gate, Up, Down] }
+    }
+}
+
+/// When to stop before the last epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// The share of the training rows that is kept back, by prompt and session.
+    pub share: f64,
+    /// Steps between two looks at them.
+    pub every: u64,
+    /// Looks without a better loss after which training ends.
+    pub patience: u32,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        Self { share: 0.1, every: 50, patience: 4 }
+    }
+}
+
+/// Held-out predictions of another run for our rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeacherRecipe {
+    /// The predictions, such as `models/TEACHER/oof.parquet`.
+    pub predictions: PathBuf,
+    /// The folds that they come from; `splits.csv` beside the predictions if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<PathBuf>,
+    /// Its share of the target; that of the label is what all teachers leave.
+    pub weight: f64,
+    /// The logarithms of its probabilities are divided by this.
+    #[serde(default = "one")]
+    pub temperature: f64,
+}
+
+fn three() -> usize {
+    3
+}
+fn one() -> f64 {
+    1.0
+}
+fn weight_decay() -> f64 {
+    0.01
+}
+fn epsilon() -> f64 {
+    1e-8
+}
+fn warmup() -> f64 {
+    0.1
+}
+fn one_epoch() -> u32 {
+    1
+}
+fn batch() -> usize {
+    16
+}
+fn micro_batch_tokens() -> usize {
+    4096
+}
+fn max_tokens() -> usize {
+    512
+}
+fn checkpoint_every() -> u64 {
+    100
+}
+fn yes() -> bool {
+    true
+}
+
+impl FinetuneRecipe {
+    /// The learning rates of the model and of the head.
+    #[must_use]
+    pub fn learning_rates(&self) -> [f64; 2] {
+        let usual = if self.method == TuningMethod::Full { 2e-5 } else { 2e-4 };
+        [self.learning_rate.unwrap_or(usual), self.head_learning_rate.unwrap_or(1e-3)]
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// `FinetuneError::Settings` names the key, its value and what it must be.
+    pub fn check(&self) -> Result<(), FinetuneError> {
+        let share = |value: f64| (0.0..1.0).contains(&value);
+        let [rate, head_rate] = self.learning_rates();
+        let mut faults = vec![
+            ("outputs", self.outputs.to_string(), (1..=4).contains(&self.outputs), "1 to 4"),
+            ("learning_rate", rate.to_string(), positive(rate), "above 0"),
+            ("head_learning_rate", head_rate.to_string(), positive(head_rate), "above 0"),
+            ("weight_decay", self.weight_decay.to_string(), self.weight_decay >= 0.0, "at least 0"),
+            ("epsilon", self.epsilon.to_string(), positive(self.epsilon), "above 0"),
+            ("clip_norm", self.clip_norm.to_string(), positive(self.clip_norm), "above 0"),
+            ("warmup", self.warmup.to_string(), share(self.warmup), "a share from 0 to below 1"),
+            (
+                "label_smoothing",
+                self.label_smoothing.to_string(),
+                share(self.label_smoothing),
+                "a share from 0 to below 1",
+            ),
+            ("epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
+            ("batch", self.batch.to_string(), self.batch > 0, "at least 1"),
+            (
+                "micro_batch_tokens",
+                self.micro_batch_tokens.to_string(),
+                self.micro_batch_tokens > 0,
+                "at least 1",
+            ),
+            ("checkpoint_every", self.checkpoint_every.to_string(), self.checkpoint_every > 0, "at least 1"),
+            ("lora.rank", self.lora.rank.to_string(), self.lora.rank > 0, "at least 1"),
+            ("lora.alpha", self.lora.alpha.to_string(), positive(self.lora.alpha), "above 0"),
+        ];
+        if let Some(early) = self.early_stopping {
+            faults.push((
+                "early_stopping.share",
+                early.share.to_string(),
+                early.share > 0.0 && early.share < 1.0,
+                "a share between 0 and 1",
+            ));
+            faults.push(("early_stopping.every", early.every.to_string(), early.every > 0, "at least 1"));
+            faults.push((
+                "early_stopping.patience",
+                early.patience.to_string(),
+                early.patience > 0,
+                "at least 1",
+            ));
+        }
+        for teacher in &self.teacher {
+            faults.push((
+                "teacher.weight",
+                teacher.weight.to_string(),
+                teacher.weight > 0.0 && teacher.weight <= 1.0,
+                "above 0 and at most 1",
+            ));
+            faults.push((
+                "teacher.temperature",
+                teacher.temperature.to_string(),
+                positive(teacher.temperature),
+                "above 0",
+            ));
+        }
+        let total: f64 = self.teacher.iter().map(|teacher| teacher.weight).sum();
+        faults.push((
+            "teacher.weight",
+            total.to_string(),
+            total <= 1.0 + 1e-9,
+            "at most 1 over all teachers",
+        ));
+        if self.method == TuningMethod::Head {
+            let fits = self.outputs == 3 && self.head == HeadStart::Fresh;
+            faults.push(("outputs", self.outputs.to_string(), fits, "3 with a fresh head for `method = \"head\"`, whose solver knows A, B and tie; `lora` and `full` train every head"));
+        }
+        match faults.into_iter().find(|(_, _, holds, _)| !holds) {
+            None => Ok(()),
+            Some((key, value, _, must)) => {
+                Err(FinetuneError::Settings(format!("`{key}` is `{value}`, it must be {must}")))
+            }
+        }
+    }
+}
+
+fn positive(value: f64) -> bool {
+    value > 0.0 && value.is_finite()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<FinetuneRecipe, toml::de::Error> {
+        toml::from_str(&format!("model = \"m\"\n{text}"))
+    }
+
+    #[test]
+    fn a_recipe_has_defaults_and_survives_being_written() {
+        let recipe = read("method = \"full\"\nearly_stopping = {}\n").unwrap();
+        recipe.check().unwrap();
+        assert_eq!(recipe.learning_rates(), [2e-5, 1e-3]);
+        assert_eq!(toml::from_str::<FinetuneRecipe>(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        for text in
+            ["rank = 8\n", "lora = { r = 8 }\n", "method = \"qlora\"\n", "early_stopping = { steps = 1 }\n"]
+        {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named() {
+        for (text, key) in [
+            ("outputs = 5", "`outputs` is `5`"),
+            ("warmup = 1.0", "`warmup` is `1`"),
+            ("lora = { rank = 0 }", "`lora.rank` is `0`"),
+            ("method = \"head\"\noutputs = 1", "`outputs` is `1`"),
+            ("early_stopping = { share = 1.5 }", "`early_stopping.share` is `1.5`"),
+            (
+                "teacher = [{ predictions = \"p\", weight = 0.7 }, { predictions = \"q\", weight = 0.7 }]",
+                "`teacher.weight`",
+            ),
+        ] {
+            let message = read(text).unwrap().check().unwrap_err().to_string();
+            assert!(message.contains(key), "{message}");
+        }
+    }
+}

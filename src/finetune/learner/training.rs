@@ -1,0 +1,276 @@
+//! One training from its first step to its last, interrupted and taken up again at any of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::examples::{Example, Order};
+use super::setup::Setup;
+use super::steps::{StepLog, StepRecord};
+use crate::compute::Model;
+use crate::finetune::{FinetuneError, Loss, StepReport, Trainer, TrainingBatch};
+use crate::learning::{FitContext, FitError};
+use crate::progress::ProgressTask;
+
+/// What is trained on and looked at.
+pub(super) struct Rows<'a> {
+    pub(super) train: Vec<Example<'a>>,
+    /// Kept back for early stopping; none without it.
+    pub(super) held_out: Vec<Example<'a>>,
+}
+
+/// Where a training keeps what it needs to go on.
+pub(super) struct Places {
+    /// The name of the fit, and of its model folder.
+    pub(super) name: String,
+    /// The folder of models.
+    pub(super) models: PathBuf,
+    state: PathBuf,
+    best: PathBuf,
+}
+
+impl Places {
+    pub(super) fn of(context: &FitContext<'_>) -> Self {
+        let fold = context.fold.map_or_else(|| "final".to_owned(), |fold| format!("fold-{fold}"));
+        let name = format!("{}-{fold}-seed-{}", context.member, context.seed);
+        let training = context.workspace.join("training");
+        Self {
+            models: context.workspace.join("models"),
+            state: training.join(format!("{name}.state")),
+            best: training.join(format!("{name}.best")),
+            name,
+        }
+    }
+
+    /// The folder of the trained model.
+    pub(super) fn model(&self) -> PathBuf {
+        self.models.join(&self.name)
+    }
+
+    /// Removes what is not needed behind the last step.
+    pub(super) fn forget_states(&self) {
+        for path in [&self.state, &self.best] {
+            // What cannot be removed goes with the workspace.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// What stands beside the numbers of a state.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Position {
+    best: Option<Best>,
+    looks_without_gain: u32,
+}
+
+/// The best state so far.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Best {
+    step: u64,
+    /// The bits of the loss, because JSON may round.
+    loss: u64,
+}
+
+/// Everything that one training needs.
+pub(super) struct Training<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) context: &'a FitContext<'a>,
+    pub(super) places: &'a Places,
+    pub(super) rows: &'a Rows<'a>,
+    pub(super) loss: Loss,
+}
+
+impl Training<'_> {
+    /// Trains to the end, or from where an earlier attempt was, and gives the model.
+    pub(super) fn run(&self) -> Result<Model, FitError> {
+        let recipe = &self.setup.recipe;
+        let mut order = Order::new(self.rows.train.len(), recipe.batch, self.context.seed);
+        let total = u64::from(recipe.epochs) * order.steps_per_epoch();
+        let mut trainer = self.setup.trainer(self.context.seed, (total, self.loss))?;
+        let mut position = self.resumed(&mut trainer)?;
+        let mut log = StepLog::open(self.context.workspace, &self.places.name, trainer.steps())?;
+        let held_out = HeldOut::new(self.setup, self.rows, self.loss)?;
+        let task = self.context.progress.start(&self.places.name, Some(total), "steps");
+        task.advance(trainer.steps());
+        let mut shown_loss = None;
+        while trainer.steps() < total {
+            if self.context.stop.load(Ordering::Relaxed) {
+                self.save(&trainer, &position)?;
+                return Err(FitError::Stopped);
+            }
+            let started = Instant::now();
+            let examples: Vec<Example<'_>> =
+                order.rows_of(trainer.steps()).iter().map(|row| self.rows.train[*row]).collect();
+            let batches = self.setup.batches(&examples)?;
+            let report = trainer.step(&batches).map_err(|error| self.diverged(error, &trainer, &position))?;
+            let mut record = self.record(&report, (total, order.steps_per_epoch()));
+            record.seconds = started.elapsed().as_secs_f64();
+            show(task.as_ref(), &record, &mut shown_loss);
+            if let Some(held_out) = held_out.as_ref().filter(|_| self.is_look(report.step, total)) {
+                let loss = held_out.loss(trainer.model())?;
+                record.held_out_log_loss = Some(loss);
+                record.prior_log_loss = Some(held_out.prior);
+                self.look(&trainer, loss, &mut position)?;
+            }
+            log.append(&record)?;
+            if report.step % recipe.checkpoint_every == 0 {
+                self.save(&trainer, &position)?;
+            }
+            abort_if_injected();
+            if recipe.early_stopping.is_some_and(|early| position.looks_without_gain >= early.patience) {
+                break;
+            }
+        }
+        if let Some(best) = position.best.filter(|best| best.step != trainer.steps()) {
+            trainer.restore(&self.places.best)?;
+            task.note(&format!("the state of step {} is the best", best.step));
+        }
+        Ok(trainer.into_model())
+    }
+
+    fn resumed(&self, trainer: &mut Trainer) -> Result<Position, FinetuneError> {
+        if !self.places.state.is_file() {
+            return Ok(Position::default());
+        }
+        let position = trainer.restore(&self.places.state)?;
+        serde_json::from_str(&position).map_err(|error| FinetuneError::State {
+            path: self.places.state.clone(),
+            message: error.to_string(),
+        })
+    }
+
+    fn save(&self, trainer: &Trainer, position: &Position) -> Result<(), FinetuneError> {
+        save(trainer, &self.places.state, position)
+    }
+
+    fn is_look(&self, step: u64, total: u64) -> bool {
+        self.setup.recipe.early_stopping.is_some_and(|early| step.is_multiple_of(early.every))
+            || step == total
+    }
+
+    /// Keeps a state that is better than all before.
+    fn look(&self, trainer: &Trainer, loss: f64, position: &mut Position) -> Result<(), FinetuneError> {
+        if position.best.is_none_or(|best| loss < f64::from_bits(best.loss)) {
+            position.best = Some(Best { step: trainer.steps(), loss: loss.to_bits() });
+            position.looks_without_gain = 0;
+            return save(trainer, &self.places.best, position);
+        }
+        position.looks_without_gain += 1;
+        Ok(())
+    }
+
+    /// A training that diverged keeps the last good state, and says where.
+    fn diverged(&self, error: FinetuneError, trainer: &Trainer, position: &Position) -> FitError {
+        if !matches!(error, FinetuneError::Diverged { .. }) {
+            return error.into();
+        }
+        match self.save(trainer, position) {
+            Ok(()) => {
+                FitError::Failed(format!("{error}; they are kept in `{}`", self.places.state.display()))
+            }
+            Err(failed) => FitError::Failed(format!("{error}; and they could not be kept: {failed}")),
+        }
+    }
+
+    fn record(&self, report: &StepReport, (total, per_epoch): (u64, u64)) -> StepRecord {
+        StepRecord {
+            member: self.context.member.to_owned(),
+            seed: self.context.seed,
+            fold: self.context.fold,
+            step: report.step,
+            steps: total,
+            epoch: report.step as f64 / per_epoch.max(1) as f64,
+            loss: report.loss,
+            held_out_log_loss: None,
+            prior_log_loss: None,
+            gradient_norm: report.gradient_norm,
+            learning_rate: report.learning_rate,
+            tokens: report.tokens,
+            seconds: 0.0,
+        }
+    }
+}
+
+fn save(trainer: &Trainer, path: &Path, position: &Position) -> Result<(), FinetuneError> {
+    let fault = |message: String| FinetuneError::State { path: path.to_owned(), message };
+    let text = serde_json::to_string(position).map_err(|error| fault(error.to_string()))?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| fault(error.to_string()))?;
+    }
+    trainer.save(path, &text)
+}
+
+/// The loss that is shown forgets slowly, because single steps jump.
+fn show(task: &dyn ProgressTask, record: &StepRecord, shown: &mut Option<f64>) {
+    const KEPT: f64 = 0.95;
+    let loss = shown.map_or(record.loss, |shown: f64| KEPT * shown + (1.0 - KEPT) * record.loss);
+    *shown = Some(loss);
+    let speed = record.tokens as f64 / record.seconds.max(f64::MIN_POSITIVE);
+    task.note(&format!("loss {loss:.4}, learning rate {:.1e}, {speed:.0} tokens/s", record.learning_rate));
+    task.advance(1);
+}
+
+/// The rows that are kept back, ready to be looked at again and again.
+struct HeldOut {
+    batches: Vec<TrainingBatch>,
+    loss: Loss,
+    total_weight: f64,
+    prior: f64,
+}
+
+impl HeldOut {
+    fn new(setup: &Setup, rows: &Rows<'_>, loss: Loss) -> Result<Option<Self>, FinetuneError> {
+        if rows.held_out.is_empty() {
+            return Ok(None);
+        }
+        let batches = setup.batches(&rows.held_out)?;
+        let total_weight = batches.iter().map(|batch| batch.targets.total_weight()).sum();
+        // What is looked at is the log loss itself.
+        let loss = match loss {
+            Loss::CrossEntropy { .. } => Loss::CrossEntropy { label_smoothing: 0.0 },
+            paired @ Loss::RaoKupper { .. } => paired,
+        };
+        let prior = prior(setup, &rows.train, &rows.held_out);
+        Ok(Some(Self { batches, loss, total_weight, prior }))
+    }
+
+    fn loss(&self, model: &Model) -> Result<f64, FinetuneError> {
+        let mut sum = 0.0;
+        for batch in &self.batches {
+            let outputs = model.logits(&batch.texts)?;
+            sum += self.loss.of(&outputs, &batch.targets, self.total_weight)?.loss;
+        }
+        Ok(sum)
+    }
+}
+
+/// The log loss that the shares of the outputs in the training rows have on others, all orders taken together.
+fn prior(setup: &Setup, train: &[Example<'_>], held_out: &[Example<'_>]) -> f64 {
+    let total: f64 = train.iter().map(|example| example.row.weight).sum();
+    let mut shares: Vec<f64> = Vec::new();
+    for example in train {
+        let target = setup.mean_target(example);
+        shares.resize(target.len(), 0.0);
+        shares.iter_mut().zip(target).for_each(|(share, value)| *share += example.row.weight * value);
+    }
+    let even = 0.5 / shares.len().max(1) as f64;
+    let ln: Vec<f64> = shares.iter().map(|share| ((share + even) / (total + 0.5)).ln()).collect();
+    let weight: f64 = held_out.iter().map(|example| example.row.weight).sum();
+    let losses = held_out.iter().map(|example| {
+        let target = setup.mean_target(example);
+        -example.row.weight * target.iter().zip(&ln).map(|(target, ln)| target * ln).sum::<f64>()
+    });
+    losses.sum::<f64>() / weight
+}
+
+/// Tests break a training at a step this way; no clean-up may run.
+fn abort_if_injected() {
+    static STEPS: AtomicU64 = AtomicU64::new(0);
+    let done = STEPS.fetch_add(1, Ordering::SeqCst) + 1;
+    let limit = std::env::var("TIEBREAK_INJECT_ABORT_AFTER_STEPS").ok().and_then(|text| text.parse().ok());
+    if limit == Some(done) {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,239 @@
+//! Fine-tuning through the whole pipeline: trained, interrupted, resumed, predicted, taught by another run.
+
+use std::fs;
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+use crate::model_folders::{checkpoint, drawn};
+use crate::workshop::Said;
+
+/// What the tiny checkpoints can read: their words, and labels made of them.
+const READS: &str = "max_tokens = 24\ntruncation = { kind = \"parts\", floor = 1 }\n";
+const BOTH: &str = "template = { kind = \"concatenated\", labels = { prompt = \"w4 \", response_a = \" w5 \", \
+                    response_b = \" w6 \", between_turns = \" w8 \" } }\n";
+const ONE: &str = "template = { kind = \"single\", labels = { prompt = \"w4 \", response = \" w7 \", between_turns = \" w8 \" } }\n";
+const FULL: &str = "method = \"full\"\nlearning_rate = 3e-3\nhead_learning_rate = 3e-2\nepochs = 6\n";
+
+struct Shop(tempfile::TempDir);
+
+impl Shop {
+    /// A tie where the prompt says `w10`; else the response that says `w11` wins.
+    fn new(rows: usize) -> Self {
+        let shop = Self(tempfile::tempdir().unwrap());
+        shop.write("train.csv", &battles(0..rows, true));
+        shop.write("test.csv", &battles(10_000..10_030, false));
+        shop
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::cargo_bin("tiebreak").unwrap();
+        command.current_dir(self.0.path()).args(arguments.split_whitespace()).arg("--json");
+        command
+    }
+
+    fn run(&self, arguments: &str) -> Said {
+        Said::of(&mut self.command(arguments))
+    }
+
+    fn configure(&self, run: &str, model: &str, recipe: &str) {
+        let model = checkpoint(model);
+        let predictor =
+            format!("[[predictor]]\nkind = \"finetune\"\nmodel = {:?}\n", model.display().to_string());
+        let top = "[validation]\nfolds = 2\n";
+        self.write(&format!("{run}.toml"), &format!("{top}{predictor}{READS}{recipe}"));
+    }
+
+    fn train(&self, run: &str, more: &str) -> Said {
+        self.run(&training(run, more))
+    }
+}
+
+fn training(run: &str, more: &str) -> String {
+    format!("train --config {run}.toml --train train.csv --run {run} --device cpu {more}")
+}
+
+fn battles(rows: std::ops::Range<usize>, labeled: bool) -> String {
+    let mut text = "id,prompt,response_a,response_b".to_owned();
+    if labeled {
+        text = "id,model_a,model_b,prompt,response_a,response_b,winner_model_a,winner_model_b,winner_tie"
+            .to_owned();
+    }
+    for row in rows {
+        let (is_tie, a_wins) = (drawn(row, 3) == 0, drawn(row + 70_000, 2) == 0);
+        let cell = |seed: usize, key: &str| {
+            let words: Vec<String> =
+                (0..3).map(|place| format!("w{}", 12 + drawn(seed * 31 + place, 36))).collect();
+            format!("\"[\"\"{} {key}\"\"]\"", words.join(" "))
+        };
+        let prompt = cell(3 * row, if is_tie { "w10 w10" } else { "w9" });
+        let [a, b] = if a_wins { ["w11 w11", "w9"] } else { ["w9", "w11 w11"] };
+        let (a, b) = (cell(3 * row + 1, a), cell(3 * row + 2, b));
+        let label = if !labeled {
+            ""
+        } else if is_tie {
+            ",0,0,1"
+        } else if a_wins {
+            ",1,0,0"
+        } else {
+            ",0,1,0"
+        };
+        let models = if labeled { ",x,y" } else { "" };
+        text += &format!("\n{row}{models},{prompt},{a},{b}{label}");
+    }
+    text + "\n"
+}
+
+fn beats_the_prior(metrics: &Value, by: f64) {
+    let (loss, prior) = (metrics["log_loss"].as_f64().unwrap(), metrics["prior_log_loss"].as_f64().unwrap());
+    assert!(loss < prior - by, "{loss} against {prior}");
+}
+
+#[test]
+fn full_fine_tuning_learns_resumes_to_the_same_bytes_and_predicts_from_its_run_alone() {
+    let shop = Shop::new(160);
+    let recipe = format!("{FULL}{BOTH}early_stopping = {{ every = 5, share = 0.2 }}\ncheckpoint_every = 4\n");
+    shop.configure("whole", "bert-classifier", &recipe);
+    beats_the_prior(&shop.train("whole", "").json(), 0.3);
+    shop.configure("broken", "bert-classifier", &recipe);
+    for (abort, more) in [("7", ""), ("50", "--resume")] {
+        let mut command = shop.command(&training("broken", more));
+        let said = Said::of(command.env("TIEBREAK_INJECT_ABORT_AFTER_STEPS", abort));
+        assert_eq!(said.code, None, "{}", said.stderr);
+    }
+    shop.train("broken", "--resume --threads 1").json();
+    for file in ["oof.csv", "post_processing.json", "predictors/member-0-fit-0.json"] {
+        assert!(
+            shop.read(&format!("models/whole/{file}")) == shop.read(&format!("models/broken/{file}")),
+            "{file}"
+        );
+    }
+    let model = "models/finetune-final-seed-1";
+    for file in ["model.onnx", "model.onnx.data", "head.safetensors", "encoder.json", "model.json"] {
+        let [whole, broken] =
+            ["whole", "broken"].map(|run| shop.read(&format!("models/{run}/{model}/{file}")));
+        assert!(whole == broken, "{file}");
+    }
+    let steps = |run: &str| -> Vec<(Value, Value, Value)> {
+        let text = String::from_utf8(shop.read(&format!("models/{run}/steps.jsonl"))).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| (line["fold"].clone(), line["step"].clone(), line["loss"].clone())).collect()
+    };
+    assert_eq!(steps("whole"), steps("broken"));
+    assert!(!shop.path("models/whole/work").exists());
+    // The run holds all that it needs, wherever it lies.
+    fs::rename(shop.path("models/whole"), shop.path("elsewhere")).unwrap();
+    shop.run("predict --run ./elsewhere test.csv --out p.csv --device cpu").json();
+    shop.run("predict --run broken test.csv --out q.csv --device cpu").json();
+    assert_eq!(shop.read("p.csv"), shop.read("q.csv"));
+    shop.run("encode --run broken test.csv --row 10000").json();
+}
+
+#[test]
+fn adapters_of_a_decoder_and_a_mean_of_folds_are_shipped() {
+    let shop = Shop::new(120);
+    let recipe =
+        "learning_rate = 1e-2\nhead_learning_rate = 3e-2\nepochs = 5\nlora = { rank = 4, alpha = 8.0 }\n";
+    shop.configure("run", "qwen2-classifier", &format!("{recipe}{BOTH}"));
+    beats_the_prior(&shop.train("run", "--set final.fit=fold_mean").json(), 0.1);
+    for fold in [0, 1] {
+        assert!(shop.path(&format!("models/run/models/finetune-fold-{fold}-seed-1/model.onnx")).is_file());
+    }
+    assert!(!shop.path("models/run/models/finetune-final-seed-1").exists());
+    shop.run("predict --run run test.csv --out p.csv --device cpu").json();
+}
+
+#[test]
+fn a_head_alone_learns_on_states_that_are_computed_once() {
+    let shop = Shop::new(200);
+    shop.configure("run", "bert-base", &format!("method = \"head\"\n{BOTH}"));
+    let mut command = shop.command(&training("run", ""));
+    let said = Said::of(command.env("TIEBREAK_INJECT_ABORT_AFTER_RECORDS", "1"));
+    assert_eq!(said.code, None, "{}", said.stderr);
+    let states = shop.path("models/run.incomplete/work/finetune.states");
+    let before = fs::metadata(&states).unwrap().len();
+    let said = shop.train("run", "--resume");
+    beats_the_prior(&said.json(), 0.1);
+    assert!(before > 400 * 16 * 4, "all rows in both orders, 16 numbers each: {before} bytes");
+    shop.run("predict --run run test.csv --out p.csv --device cpu").json();
+}
+
+#[test]
+fn a_reward_gets_a_link_that_knows_ties() {
+    let shop = Shop::new(160);
+    let recipe = format!("{}outputs = 1\n{ONE}", FULL.replace("epochs = 6", "epochs = 5"));
+    shop.configure("run", "bert-base", &recipe);
+    beats_the_prior(&shop.train("run", "").json(), 0.1);
+    shop.run("predict --run run test.csv --out p.csv --device cpu").json();
+}
+
+#[test]
+fn a_teacher_must_have_the_same_folds() {
+    let shop = Shop::new(120);
+    shop.write("teacher.toml", "[validation]\nfolds = 2\n[[predictor]]\nkind = \"linear\"\n");
+    shop.train("teacher", "").json();
+    let teacher = "[[predictor.teacher]]\npredictions = \"models/teacher/oof.csv\"\nweight = 0.5\n";
+    let recipe = FULL.replace("epochs = 6", "epochs = 1");
+    shop.configure("student", "bert-classifier", &format!("{recipe}{BOTH}{teacher}"));
+    shop.train("student", "--set validation.seed=5").refuses(&["its folds are not ours", "--folds"]);
+    fs::remove_dir_all(shop.path("models/student.incomplete")).unwrap();
+    let metrics = shop.train("student", "").json();
+    assert!(
+        metrics["warnings"].to_string().contains("saw no row that it teaches"),
+        "{}",
+        metrics["warnings"]
+    );
+    fs::remove_file(shop.path("models/teacher/splits.csv")).unwrap();
+    shop.train("student", "--force").refuses(&["its folds are not at", "splits.csv"]);
+}
+
+#[test]
+fn faults_of_a_recipe_are_found_before_any_work() {
+    let shop = Shop::new(20);
+    for (recipe, said) in [
+        ("rank = 4\n", "unknown field `rank`"),
+        ("max_token = 9\n", "max_token"),
+        ("outputs = 9\n", "`outputs` is `9`"),
+        (
+            "predict_max_tokens = 4096\n",
+            "`predict_max_tokens` is `4096`, and the model reads 32 tokens at most",
+        ),
+        ("outputs = 1\n", "a reward (`outputs = 1`) reads one response"),
+        ("method = \"head\"\noutputs = 4\n", "`outputs` is `4`"),
+        (
+            "[[predictor.teacher]]\npredictions = \"none.csv\"\nweight = 0.5\n",
+            "its folds are not at `splits.csv`",
+        ),
+    ] {
+        shop.configure("run", "bert-base", &format!("{BOTH}{recipe}"));
+        shop.train("run", "").refuses(&[said]);
+        assert!(!shop.path("models").exists(), "{recipe}");
+    }
+}
+
+#[test]
+fn a_training_that_diverges_names_its_step_and_keeps_the_last_good_state() {
+    let shop = Shop::new(60);
+    let recipe =
+        "method = \"full\"\nlearning_rate = 1e38\nhead_learning_rate = 1e38\nwarmup = 0.0\nepochs = 9\n";
+    shop.configure("run", "bert-base", &format!("{recipe}{BOTH}"));
+    let said = shop.train("run", "");
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    let all = ["step ", "the last good ones", ".state"];
+    assert!(all.iter().all(|part| said.stderr.contains(part)), "{}", said.stderr);
+    let kept = fs::read_dir(shop.path("models/run.incomplete/work/training")).unwrap().count();
+    assert_eq!(kept, 1);
+}
