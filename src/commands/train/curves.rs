@@ -4,7 +4,7 @@ use crate::evaluation::{FitCurve, LearningCurve};
 use crate::finetune::StepRecord;
 
 /// Points of a curve: more than that are not seen in a report.
-const POINTS: usize = 60;
+const POINTS: usize = 30;
 
 /// The steps of every fit of a predictor, by fold and seed.
 type Fits<'a> = BTreeMap<(Option<u32>, u64), Vec<&'a StepRecord>>;

@@ -59,7 +59,7 @@ fn legend(canvas: &mut Canvas<'_>, y: f64, curve: &LearningCurve) {
     let has_held_out = curve.fits.iter().any(|fit| !fit.held_out.is_empty());
     let entries = [
         (true, MUTED, "training (smoothed)"),
-        (has_held_out, MODEL, "kept back; the best is shipped"),
+        (has_held_out, MODEL, "kept back, best marked"),
         (curve.prior_log_loss.is_some(), OTHER, "class shares"),
     ];
     let mut x = LEFT;
