@@ -24,8 +24,21 @@ pub trait OrBadInput<T> {
 
 impl<T, E: Into<anyhow::Error>> OrBadInput<T> for Result<T, E> {
     fn or_bad_input(self) -> anyhow::Result<T> {
-        self.map_err(|error| BadInput(format!("{:#}", error.into())).into())
+        self.map_err(|error| BadInput(in_one_line(&error.into())).into())
     }
+}
+
+/// An error with its causes; one that the error before it quotes already is not said twice.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// Standard output for data, standard error for progress and remarks.
@@ -99,7 +112,7 @@ impl Console {
     /// Prints the one message of an error and chooses the exit code.
     #[must_use]
     pub fn failed(&self, error: &anyhow::Error) -> ExitCode {
-        let _ = writeln!(std::io::stderr().lock(), "error: {error:#}");
+        let _ = writeln!(std::io::stderr().lock(), "error: {}", in_one_line(error));
         if error.chain().any(<dyn std::error::Error + 'static>::is::<BadInput>) {
             ExitCode::from(2)
         } else {
@@ -201,5 +214,21 @@ impl ProgressTask for Line {
         if let Ok(mut state) = self.state.lock() {
             remark.clone_into(&mut state.remark);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_that_is_quoted_already_is_not_said_twice() {
+        let cause = || std::io::Error::other("the disk is full");
+        let quoted = anyhow::Error::new(cause()).context("cannot write `a`: the disk is full");
+        assert_eq!(in_one_line(&quoted), "cannot write `a`: the disk is full");
+        let plain = Err::<(), _>(cause()).context("cannot write `a`").unwrap_err();
+        assert_eq!(in_one_line(&plain), "cannot write `a`: the disk is full");
     }
 }
