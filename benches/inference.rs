@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         threads: number(2, 1)?,
         ..PoolOptions::for_threads(Device::CPU, 1)
     };
-    let schedule = ScheduleOptions { batch_tokens: number(3, 1024)?, orders: 1, one_pass_first: false };
+    let schedule = ScheduleOptions { batch_tokens: number(3, 512)?, orders: 1, one_pass_first: false };
     let pairs: Vec<Pair> = serde_json::from_slice(&std::fs::read(folder.join("pairs.json"))?)?;
     let weights: Vec<Vec<f32>> = serde_json::from_slice(&std::fs::read(folder.join("head.json"))?)?;
     let tokenizer = tokenizer(&folder.join("tokenizer.json"))?;

@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, default_value = "cpu")]
     device: Device,
     /// Padded tokens that a run of the model may hold
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = 512)]
     batch_tokens: usize,
     /// The format of the file, if detection should not decide
     #[arg(long)]
