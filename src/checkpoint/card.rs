@@ -93,10 +93,23 @@ pub struct ModelCard {
     pub head: Option<HeadForm>,
     /// The meaning of each output.
     pub outputs: Vec<OutputMeaning>,
+    /// The token of each output, where outputs are token logits of a causal language model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<VerdictToken>,
     /// Where it comes from.
     pub source: Source,
     /// Every other file that a prediction depends on, by name.
     pub files: BTreeMap<String, FileMark>,
+}
+
+/// A token whose logit is an output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerdictToken {
+    /// The text, as it was asked for.
+    pub text: String,
+    /// Its id.
+    pub id: u32,
 }
 
 /// Where a model comes from; names only, no paths of the machine.
@@ -201,6 +214,7 @@ mod tests {
             token_types: true,
             head: None,
             outputs: vec![OutputMeaning::A, OutputMeaning::B],
+            verdicts: Vec::new(),
             source: Source::default(),
             files: BTreeMap::new(),
         }

@@ -24,7 +24,7 @@ mod shards;
 mod vocabulary;
 mod weights;
 
-pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, files};
+pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, VerdictToken, files};
 pub use config::{
     Activation, BertConfig, DebertaV2Config, Family, FamilyConfig, Gemma2Config, Gemma3Config, Gemma3File,
     LayerType, LlamaConfig, ModernBertConfig, ModernBertFile, RobertaConfig, RotaryConfig, RotaryScaling,

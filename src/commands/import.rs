@@ -25,6 +25,7 @@ use crate::sources::INGEST_VERSION;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tiebreak import checkpoints/gemma-2-9b-judge --out models/gemma --dtype bf16
+  tiebreak import checkpoints/qwen3-4b --out models/judge --verdict-tokens A,B,C --template chat
   tiebreak import checkpoints/minilm --out models/minilm --fresh-head 3
   tiebreak import checkpoints/adapter --base checkpoints/qwen3-4b --out models/adapted
   tiebreak import exported/model.onnx --out models/exported --outputs a,b,tie
@@ -47,7 +48,8 @@ pub struct Args {
     /// last for decoders, if not given
     #[arg(long, requires = "fresh_head")]
     pooling: Option<PoolingChoice>,
-    /// Read the verdict of a causal language model from the logits of these tokens, in the order of the outputs
+    /// Read the verdict of a causal language model from the logits of these tokens, in the order of the outputs; each
+    /// must be one token where the answer begins, a blank in front of it included (" A, B, tie")
     #[arg(long, value_name = "A,B,tie", value_delimiter = ',', conflicts_with = "fresh_head")]
     verdict_tokens: Vec<String>,
     /// What each output means, in their order: a, b, tie, `both_bad`, or score; id2label says it if not given
@@ -128,14 +130,17 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         *chosen.borrow_mut() = Some((encoder, stored, choice));
         Ok(())
     };
+    let mut of_verdicts = Vec::new();
     let report = if args.path.is_dir() {
-        let options = args.checkpoint_options(outputs)?;
+        let (options, warnings) = args.checkpoint_options(outputs)?;
+        of_verdicts = warnings;
         import_with(&args.path, &args.out, &options, &add)
     } else {
         let options = args.foreign_options(outputs)?;
         import_foreign(&args.path, &args.out, &options, &add)
     };
-    let ImportReport { card, nodes, warnings } = report.map_err(fault)?;
+    let ImportReport { card, nodes, mut warnings } = report.map_err(fault)?;
+    warnings.extend(of_verdicts);
     let (encoder, stored, encoder_choice): (Encoder, _, _) =
         chosen.into_inner().ok_or_else(|| anyhow::anyhow!("the import made no encoder"))?;
     for warning in &warnings {
@@ -148,7 +153,12 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
 }
 
 impl Args {
-    fn checkpoint_options(&self, outputs: Option<Vec<OutputMeaning>>) -> anyhow::Result<ImportOptions> {
+    /// How the checkpoint is imported, and what must be said of its verdict tokens.
+    fn checkpoint_options(
+        &self,
+        outputs: Option<Vec<OutputMeaning>>,
+    ) -> anyhow::Result<(ImportOptions, Vec<String>)> {
+        let (mut verdicts, mut warnings) = (Vec::new(), Vec::new());
         let head = if self.verdict_tokens.is_empty() {
             self.head()
         } else {
@@ -156,8 +166,8 @@ impl Args {
             let folder = self.tokenizer_folder();
             Vocabulary::read(&folder.join(files::TOKENIZER)).or_bad_input()?;
             let files = TokenizerFiles::read(folder).or_bad_input()?;
-            let tokens = self.verdict_tokens.iter().map(|text| files.single_token(text));
-            HeadChoice::Verdicts { tokens: tokens.collect::<Result<_, _>>().or_bad_input()? }
+            (verdicts, warnings) = self.recipe.verdicts(outputs.as_deref(), &files, &self.verdict_tokens)?;
+            HeadChoice::Verdicts { tokens: verdicts.iter().map(|verdict| verdict.id).collect() }
         };
         let element = match self.dtype {
             None | Some(ElementChoice::F32) => Element::F32,
@@ -169,7 +179,8 @@ impl Args {
             Some(StorageChoice::Linked) => WeightStorage::Linked,
         };
         let base = self.base.clone();
-        Ok(ImportOptions { element, head, outputs, storage, replace: self.force, base })
+        let replace = self.force;
+        Ok((ImportOptions { element, head, outputs, verdicts, storage, replace, base }, warnings))
     }
 
     /// An adapter may bring a tokenizer of its own, else that of its base counts.

@@ -102,6 +102,28 @@ pub enum EncodingError {
         /// What the tokenizer makes of it.
         tokens: Vec<String>,
     },
+    /// Nothing fixed stands in front of the answer of a judge.
+    #[error("there is no place for the answer of a judge: {reason}")]
+    NoAnswerPlace {
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// A verdict is not one token where the answer begins.
+    #[error(
+        "the verdict `{text}` is no single token behind `{before}`, where the answer begins, but {}; {}",
+        named(tokens),
+        other.as_ref().map_or_else(|| "choose another word".to_owned(), |other| format!("write `{other}`"))
+    )]
+    NotAnAnswer {
+        /// The verdict.
+        text: String,
+        /// What the tokenizer makes of it there.
+        tokens: Vec<String>,
+        /// The last words before it.
+        before: String,
+        /// The same with, or without, the blank in front, where that is one token.
+        other: Option<String>,
+    },
     /// There is nothing to pad with.
     #[error(
         "no padding token is named in `tokenizer_config.json` (`pad_token`, or `eos_token` in its place)"

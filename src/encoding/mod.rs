@@ -5,6 +5,7 @@
 //! how many tokens of each part stay. Ids are dropped and never made again from cut text, so that a battle
 //! that fits has exactly the ids of Python and a cut one a selection of them.
 
+mod answer;
 mod batches;
 mod budget;
 mod chat;
@@ -28,6 +29,7 @@ mod view;
 mod water;
 mod wrapping;
 
+pub use answer::trial_battle;
 pub use batches::{Batch, Row, plan};
 pub use budget::{EncodingBudget, Orders};
 pub use cuts::{Cut, FrameTooLong, Lengths, Plan, TurnLengths, plan_parts};

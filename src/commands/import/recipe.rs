@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::battle::{Battle, BattleId, Response, Turn};
-use crate::checkpoint::{ModelCard, OutputMeaning};
+use crate::checkpoint::{ModelCard, OutputMeaning, VerdictToken};
 use crate::commands::model_folder::check_positions;
 use crate::commands::{BadInput, OrBadInput};
 use crate::encoding::{
     Encoder, EncodingBudget, EncodingError, EncodingRecipe, Keep, Labels, MissingResponse, ModelForm, Orders,
-    PartsTruncation, Side, Template, TokenizerFiles, Truncation,
+    PartsTruncation, Side, Template, TokenizerFiles, Truncation, trial_battle,
 };
 
 /// How battles are written for the model and cut to length.
@@ -101,34 +99,69 @@ impl RecipeArgs {
         files: &TokenizerFiles,
         verdicts: &[String],
     ) -> anyhow::Result<(Encoder, String)> {
-        let (file, choice) = self.asked_for(card, files, verdicts)?;
-        let usual = card.max_positions.min(USUAL_MAX_TOKENS);
+        let form = Form { outputs: &card.outputs, is_decoder: is_decoder(card), verdicts };
+        let (encoder, choice) = self.built(&form, files, card.max_positions.min(USUAL_MAX_TOKENS))?;
+        check_positions(encoder.budget().max_tokens, card)?;
+        check_form(&encoder.recipe().template, card)?;
+        encoder.check_vocabulary(card.vocabulary_size).or_bad_input()?;
+        encoder.pad().or_bad_input()?;
+        match encoder.encode(&trial_battle()) {
+            Err(EncodingError::Battle { source, .. }) => Err(*source).or_bad_input(),
+            other => other.map(|_| (encoder, choice)).or_bad_input(),
+        }
+    }
+
+    /// The token of each verdict where the answer begins, and what must be said of those that are none there: these
+    /// are taken as the vocabulary spells them.
+    ///
+    /// # Errors
+    /// `BadInput` when a verdict is no single token by itself either.
+    pub(super) fn verdicts(
+        &self,
+        outputs: Option<&[OutputMeaning]>,
+        files: &TokenizerFiles,
+        verdicts: &[String],
+    ) -> anyhow::Result<(Vec<VerdictToken>, Vec<String>)> {
+        let usual = OutputMeaning::usual(verdicts.len()).unwrap_or_default();
+        let form = Form { outputs: outputs.unwrap_or(&usual), is_decoder: true, verdicts };
+        let (encoder, _) = self.built(&form, files, USUAL_MAX_TOKENS)?;
+        let (mut tokens, mut warnings) = (Vec::new(), Vec::new());
+        for text in verdicts {
+            let id = match encoder.answer_token(text) {
+                Ok(id) => id,
+                Err(reason) => {
+                    let id = files.single_token(text).or_bad_input()?;
+                    warnings.push(format!("{reason}; `kind = \"judge\"` will refuse this model"));
+                    id
+                }
+            };
+            tokens.push(VerdictToken { text: text.clone(), id });
+        }
+        // One reason may hold for all of them.
+        warnings.dedup();
+        Ok((tokens, warnings))
+    }
+
+    fn built(
+        &self,
+        form: &Form<'_>,
+        files: &TokenizerFiles,
+        usual: usize,
+    ) -> anyhow::Result<(Encoder, String)> {
+        let (file, choice) = self.asked_for(form, files)?;
         let part = file.budget;
         let budget = EncodingBudget {
             max_tokens: self.max_tokens().or(part.max_tokens).unwrap_or(usual),
             truncation: self.truncation.map(Policy::truncation).or(part.truncation).unwrap_or_default(),
             orders: self.orders.map(OrderChoice::orders).or(part.orders).unwrap_or_default(),
         };
-        check_positions(budget.max_tokens, card)?;
-        check_form(&file.template, card)?;
         let recipe = EncodingRecipe { template: file.template, missing: file.missing };
-        let encoder = Encoder::new(files, recipe, budget).or_bad_input()?;
-        encoder.check_vocabulary(card.vocabulary_size).or_bad_input()?;
-        encoder.pad().or_bad_input()?;
-        match encoder.encode(&trial()) {
-            Err(EncodingError::Battle { source, .. }) => Err(*source).or_bad_input(),
-            other => other.map(|_| (encoder, choice)).or_bad_input(),
-        }
+        Ok((Encoder::new(files, recipe, budget).or_bad_input()?, choice))
     }
 
-    fn asked_for(
-        &self,
-        card: &ModelCard,
-        files: &TokenizerFiles,
-        verdicts: &[String],
-    ) -> anyhow::Result<(RecipeFile, String)> {
+    fn asked_for(&self, form: &Form<'_>, files: &TokenizerFiles) -> anyhow::Result<(RecipeFile, String)> {
         let Some(name) = &self.template else {
-            let (template, why) = suggested(card, files, verdicts)?;
+            let (template, why) = suggested(form, files)?;
             return Ok((plain(template), why));
         };
         if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
@@ -138,8 +171,8 @@ impl RecipeArgs {
         let template = match name.as_str() {
             "concatenated" => Template::Concatenated { labels: labels(), pair: false },
             "interleaved" => Template::Interleaved { labels: labels() },
-            "chat" => chat(card, verdicts),
-            "single" => Template::suggested_single(is_decoder(card), files).or_bad_input()?,
+            "chat" => chat(form),
+            "single" => Template::suggested_single(form.is_decoder, files).or_bad_input()?,
             "single-chat" => Template::SingleChat { variables: BTreeMap::new() },
             _ => {
                 let message = format!(
@@ -187,16 +220,20 @@ fn read(path: &Path) -> anyhow::Result<RecipeFile> {
     toml::from_str(&text).with_context(|| format!("`{}`", path.display())).or_bad_input()
 }
 
+/// What decides how a battle is written for a model.
+struct Form<'a> {
+    outputs: &'a [OutputMeaning],
+    is_decoder: bool,
+    /// The words of a judge, in the order of the outputs; none of another model.
+    verdicts: &'a [String],
+}
+
 /// What fits a model best that says nothing itself; a judge is told how to answer.
-fn suggested(
-    card: &ModelCard,
-    files: &TokenizerFiles,
-    verdicts: &[String],
-) -> anyhow::Result<(Template, String)> {
-    let scores = card.outputs[..] == [OutputMeaning::Score];
+fn suggested(form: &Form<'_>, files: &TokenizerFiles) -> anyhow::Result<(Template, String)> {
+    let scores = form.outputs == [OutputMeaning::Score];
     let (template, why) =
-        Template::suggested(ModelForm { scores, is_decoder: is_decoder(card) }, files).or_bad_input()?;
-    let template = if matches!(template, Template::Chat { .. }) { chat(card, verdicts) } else { template };
+        Template::suggested(ModelForm { scores, is_decoder: form.is_decoder }, files).or_bad_input()?;
+    let template = if matches!(template, Template::Chat { .. }) { chat(form) } else { template };
     Ok((template, why.to_owned()))
 }
 
@@ -205,15 +242,19 @@ fn is_decoder(card: &ModelCard) -> bool {
 }
 
 /// The comparison in the model's chat template; a judge is told which words its verdict is read from.
-fn chat(card: &ModelCard, verdicts: &[String]) -> Template {
-    let sentence = |(meaning, word): (&OutputMeaning, &String)| match meaning {
-        OutputMeaning::A => format!("`{word}` if response_a is better"),
-        OutputMeaning::B => format!("`{word}` if response_b is better"),
-        OutputMeaning::Tie => format!("`{word}` if they are equally good"),
-        OutputMeaning::BothBad => format!("`{word}` if both are bad"),
-        OutputMeaning::Score => format!("`{word}`"),
+fn chat(form: &Form<'_>) -> Template {
+    let sentence = |(meaning, word): (&OutputMeaning, &String)| {
+        // The blank that a vocabulary wants in front of a word is no part of the word.
+        let word = word.trim_start_matches([' ', '\u{2581}', '\u{120}']);
+        match meaning {
+            OutputMeaning::A => format!("`{word}` if response_a is better"),
+            OutputMeaning::B => format!("`{word}` if response_b is better"),
+            OutputMeaning::Tie => format!("`{word}` if they are equally good"),
+            OutputMeaning::BothBad => format!("`{word}` if both are bad"),
+            OutputMeaning::Score => format!("`{word}`"),
+        }
     };
-    let sentences: Vec<String> = card.outputs.iter().zip(verdicts).map(sentence).collect();
+    let sentences: Vec<String> = form.outputs.iter().zip(form.verdicts).map(sentence).collect();
     let ending = match sentences[..] {
         [] => String::new(),
         _ => format!("\n\nWhich response is better? Answer with one word: {}.", sentences.join(", ")),
@@ -238,10 +279,4 @@ fn check_form(template: &Template, card: &ModelCard) -> anyhow::Result<()> {
         ),
     };
     Err(BadInput(message).into())
-}
-
-fn trial() -> Battle {
-    let text = |text: &str| Response::Text(text.to_owned());
-    let turn = Turn { prompt: "?".to_owned(), response_a: text("a"), response_b: text("b") };
-    Battle { id: BattleId("trial".to_owned()), system: None, turns: Arc::new([turn]) }
 }

@@ -169,6 +169,7 @@ impl Foreign<'_> {
             token_types: signature.inputs.iter().any(|input| input.role == InputRole::TypeIds),
             head: head.map(HeadForm::of),
             outputs: self.outputs(head.map_or(*width, Head::outputs))?,
+            verdicts: Vec::new(),
             source: Source {
                 architectures: names
                     .into_iter()

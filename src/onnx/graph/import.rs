@@ -9,8 +9,8 @@ use super::writer::{GraphForm, Writer, WrittenGraph};
 use crate::architectures::{States, hidden_states, needed_weights};
 use crate::checkpoint::{
     Checkpoint, CheckpointError, Element, FORMAT_VERSION, Family, FamilyConfig, FileMark, GraphKind,
-    HeadChoice, HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, files, load_head,
-    write_head,
+    HeadChoice, HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, VerdictToken, files,
+    load_head, write_head,
 };
 
 /// Where the weights of an imported model lie.
@@ -33,6 +33,8 @@ pub struct ImportOptions {
     pub head: HeadChoice,
     /// The meaning of its outputs, where the caller states it.
     pub outputs: Option<Vec<OutputMeaning>>,
+    /// The verdict tokens behind the head, where it is one of those; for the card.
+    pub verdicts: Vec<VerdictToken>,
     /// Where the weights go.
     pub storage: WeightStorage,
     /// Whether an earlier model of that name is replaced; it stays until the new one is whole.
@@ -47,6 +49,7 @@ impl Default for ImportOptions {
             element: Element::F32,
             head: HeadChoice::Own,
             outputs: None,
+            verdicts: Vec::new(),
             storage: WeightStorage::Packed,
             replace: false,
             base: None,
@@ -185,6 +188,7 @@ fn card(checkpoint: &Checkpoint, head: &LoadedHead, options: &ImportOptions, gra
         token_types: config.has_segments(),
         head: Some(HeadForm::of(&head.head)),
         outputs: head.outputs.clone(),
+        verdicts: options.verdicts.clone(),
         source: Source {
             architectures: checkpoint.architectures(),
             stored_as: Some(checkpoint.weights.main_element()),
