@@ -34,22 +34,36 @@ impl Learner for ClassifierLearner {
     }
 
     fn prepare(&self, ahead: &Ahead<'_>, context: &FitContext<'_>) -> Result<(), FitError> {
-        let battles: Vec<&Battle> = ahead.judged.iter().map(|row| &row.battle).collect();
-        let stop = || context.stop.load(Ordering::Relaxed);
-        let asked = asked(&self.model, context, &stop, true);
-        self.model.numbers_of(&battles, &asked).map_err(PredictError::from)?;
-        if stop() { Err(FitError::Stopped) } else { Ok(()) }
+        judged_ahead(&self.model, ahead, context)
     }
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings = warnings(&self.model);
-        if !self.model.knows_ties() {
-            warnings.push(format!(
-                "`{}` has no output for a tie: in a three-way task it says that ties are impossible, which only a \
-                 calibrator or another member of the blend can mend",
-                self.model.folder().named.display()
-            ));
-        }
+        warnings.extend(tie_warning(&self.model));
         warnings
     }
+}
+
+/// Asks a fixed model once for all rows that some fold will predict.
+pub(super) fn judged_ahead(
+    model: &LanguageModel,
+    ahead: &Ahead<'_>,
+    context: &FitContext<'_>,
+) -> Result<(), FitError> {
+    let battles: Vec<&Battle> = ahead.judged.iter().map(|row| &row.battle).collect();
+    let stop = || context.stop.load(Ordering::Relaxed);
+    let asked = asked(model, context, &stop, true);
+    model.numbers_of(&battles, &asked).map_err(PredictError::from)?;
+    if stop() { Err(FitError::Stopped) } else { Ok(()) }
+}
+
+/// What must be said of a model of verdicts that knows no ties.
+pub(super) fn tie_warning(model: &LanguageModel) -> Option<String> {
+    (!model.knows_ties()).then(|| {
+        format!(
+            "`{}` has no output for a tie: in a three-way task it says that ties are impossible, which only a \
+             calibrator or another member of the blend can mend",
+            model.folder().named.display()
+        )
+    })
 }

@@ -3,6 +3,7 @@
 mod boosted;
 mod classifier;
 mod fixed;
+mod judge;
 mod linear;
 mod model;
 mod prior;
@@ -17,6 +18,7 @@ use std::sync::atomic::AtomicBool;
 pub use boosted::{BoostedLearner, BoostedRecipe};
 pub use classifier::ClassifierLearner;
 pub use fixed::FixedLearner;
+pub use judge::{JudgeLearner, JudgeRecipe};
 pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
 pub use model::ModelRecipe;
 pub use prior::PriorLearner;

@@ -5,6 +5,7 @@ mod boosted;
 mod classifier;
 mod collected;
 mod fixed;
+mod judge;
 pub mod language_model;
 pub mod linear;
 mod prior;
@@ -19,6 +20,7 @@ pub use boosted::{Boosted, BoostedNotBuilt};
 pub use classifier::{Classifier, verdict};
 pub use collected::{Collected, PredictedRow, predict_all, predict_in_detail};
 pub use fixed::Fixed;
+pub use judge::Judge;
 pub use linear::Linear;
 pub use prior::Prior;
 pub use reward::Reward;
@@ -139,6 +141,11 @@ pub enum SavedPredictor {
         /// The model.
         model: SavedModel,
     },
+    /// The verdict tokens of a causal language model.
+    Judge {
+        /// The model.
+        model: SavedModel,
+    },
     /// The rewards of a language model with a tie link.
     Reward {
         /// The model.
@@ -167,7 +174,7 @@ impl SavedPredictor {
     #[must_use]
     pub fn models(&self) -> Vec<&SavedModel> {
         match self {
-            Self::Classifier { model } | Self::Reward { model, .. } => vec![model],
+            Self::Classifier { model } | Self::Judge { model } | Self::Reward { model, .. } => vec![model],
             Self::SwapAverage { inner } => inner.models(),
             Self::Blend { members, .. } => members.iter().flat_map(Self::models).collect(),
             Self::Prior(_) | Self::Linear(_) | Self::Boosted(_) | Self::Fixed(_) => Vec::new(),
@@ -186,6 +193,7 @@ impl SavedPredictor {
             Self::Boosted(boosted) => boosted.checked()?,
             Self::Fixed(fixed) => Box::new(fixed),
             Self::Classifier { model } => Box::new(Classifier::new(model.open(serving)?)?),
+            Self::Judge { model } => Box::new(Judge::new(model.open(serving)?)?),
             Self::Reward { model, link } => Box::new(Reward::new(model.open(serving)?, link)?),
             Self::SwapAverage { inner } => Box::new(SwapAverage(inner.load(serving)?)),
             Self::Blend { pooling, weights, members } => {

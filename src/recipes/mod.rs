@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::finetune::{FinetuneLearner, FinetuneRecipe};
 use crate::learning::{
-    BoostedLearner, BoostedRecipe, ClassifierLearner, FitError, FixedLearner, Learner, LinearLearner,
-    LinearRecipe, ModelRecipe, PriorLearner, RewardLearner, RewardRecipe,
+    BoostedLearner, BoostedRecipe, ClassifierLearner, FitError, FixedLearner, JudgeLearner, JudgeRecipe,
+    Learner, LinearLearner, LinearRecipe, ModelRecipe, PriorLearner, RewardLearner, RewardRecipe,
 };
 use crate::predictors::PredictError;
 use crate::predictors::language_model::Serving;
@@ -24,6 +24,8 @@ pub enum LearnerRecipe {
     Boosted(BoostedRecipe),
     /// An imported language model with one output for each verdict.
     Classifier(ModelRecipe),
+    /// An imported causal language model that is asked for a verdict token.
+    Judge(JudgeRecipe),
     /// An imported language model that scores each response.
     Reward(RewardRecipe),
     /// A checkpoint that is trained on the battles.
@@ -41,6 +43,7 @@ impl LearnerRecipe {
             Self::Linear(_) => "linear",
             Self::Boosted(_) => "boosted",
             Self::Classifier(_) => "classifier",
+            Self::Judge(_) => "judge",
             Self::Reward(_) => "reward",
             Self::Finetune(_) => "finetune",
             Self::Fixed(_) => "fixed",
@@ -51,6 +54,7 @@ impl LearnerRecipe {
     pub fn places_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
             Self::Classifier(recipe) => vec![&mut recipe.model],
+            Self::Judge(recipe) => vec![&mut recipe.model],
             Self::Reward(recipe) => vec![&mut recipe.model],
             Self::Finetune(recipe) => {
                 let teachers = recipe.teacher.iter_mut();
@@ -66,6 +70,7 @@ impl LearnerRecipe {
     pub fn override_max_tokens(&mut self, max_tokens: usize) {
         match self {
             Self::Classifier(recipe) => recipe.max_tokens = Some(max_tokens),
+            Self::Judge(recipe) => recipe.max_tokens = Some(max_tokens),
             Self::Reward(recipe) => recipe.max_tokens = Some(max_tokens),
             Self::Finetune(recipe) => recipe.predict_max_tokens = Some(max_tokens),
             _ => {}
@@ -88,6 +93,7 @@ impl LearnerRecipe {
             Self::Classifier(recipe) => {
                 Box::new(ClassifierLearner::new(recipe, serving).map_err(PredictError::from)?)
             }
+            Self::Judge(recipe) => Box::new(JudgeLearner::new(recipe, serving).map_err(PredictError::from)?),
             Self::Reward(recipe) => {
                 Box::new(RewardLearner::new(recipe, serving).map_err(PredictError::from)?)
             }

@@ -8,6 +8,7 @@
     reason = "test code: what cannot be made must fail the test, and a child prints its result"
 )]
 
+mod judge;
 mod library;
 #[path = "../models/mod.rs"]
 mod models;
