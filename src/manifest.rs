@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::battle::{LabeledBattle, Task};
+use crate::evaluation::MemberCost;
 use crate::predictors::language_model::ModelInUse;
 use crate::validation::AssemblyCounts;
 
@@ -79,6 +80,9 @@ pub struct Environment {
     /// Every language model: devices and why these, where each node ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelInUse>,
+    /// Every member beside what it costs here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberCost>,
 }
 
 /// The mean target of some rows.

@@ -7,10 +7,11 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::judged::{Grouping, Labels, task_of};
+use super::score::table;
 use super::{BadInput, Console, OrBadInput};
-use crate::evaluation::{Baseline, Evaluation, EvaluationRequest, FORMAT_VERSION, evaluate};
+use crate::evaluation::{Baseline, Evaluation, EvaluationRequest, FORMAT_VERSION, MemberCost, evaluate};
 use crate::files::AtomicFile;
-use crate::reports::{Rendered, ReportContext, render};
+use crate::reports::{CostCells, Rendered, ReportContext, render};
 use crate::run_dir::RunDir;
 
 /// Arguments of `tiebreak report`.
@@ -157,14 +158,35 @@ fn of_run(directory: &RunDir) -> anyhow::Result<(Evaluation, ReportContext)> {
         );
         return Err(BadInput(message).into());
     }
-    let manifest = directory.read_manifest().or_bad_input()?;
+    let mut manifest = directory.read_manifest().or_bad_input()?;
+    let costs = std::mem::take(&mut manifest.environment.members);
     let context = ReportContext {
         title: directory.name(),
         configuration: fs::read_to_string(directory.config_path()).ok(),
         identity: flat("", &serde_json::to_value(&manifest.identity)?),
         environment: flat("", &serde_json::to_value(&manifest.environment)?),
+        costs,
     };
     Ok((evaluation, context))
+}
+
+/// The members of a run beside what they cost, as a table.
+pub(super) fn costs(members: &[MemberCost]) -> String {
+    let header = ["member", "kind", "accuracy", "log loss", "calibrated", "tokens a pair", "seconds a pair"];
+    let mut table = table(&header);
+    for member in members {
+        let cost = CostCells::of(member);
+        table.add_row([
+            member.name.clone(),
+            member.kind.clone(),
+            format!("{:.5}", member.accuracy),
+            format!("{:.5}", member.log_loss),
+            format!("{:.5}", member.calibrated_log_loss),
+            cost.tokens,
+            cost.seconds,
+        ]);
+    }
+    table.to_string()
 }
 
 /// Nested JSON as names and values.

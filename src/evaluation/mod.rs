@@ -1,6 +1,7 @@
 //! Everything that a report says, as plain serialisable data: `reports` renders it and computes nothing.
 
 mod compare;
+mod cost;
 mod evaluate;
 mod floor;
 mod language;
@@ -15,6 +16,7 @@ mod worst;
 use serde::{Deserialize, Serialize};
 
 pub use compare::compare;
+pub use cost::{MemberCost, PairCost, member_costs};
 pub use evaluate::{Baseline, EvaluationRequest, evaluate};
 pub use floor::{distance_to_truth, floor_of_votes};
 pub use learning::{FitCurve, LearningCurve};

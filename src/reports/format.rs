@@ -91,12 +91,24 @@ pub(super) fn fenced(text: &str) -> String {
     format!("{fence}text\n{}\n{fence}", text.trim_end())
 }
 
+/// A positive number with three significant digits, such as `0.00123`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number of digits")]
+pub(super) fn significant(value: f64) -> String {
+    let magnitude = if value > 0.0 { value.log10().floor() } else { 0.0 };
+    let digits = (2.0 - magnitude).clamp(0.0, 12.0) as usize;
+    format!("{value:.digits$}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_read_well() {
+        assert_eq!(
+            [significant(12.345), significant(0.012_345), significant(0.0)],
+            ["12.3", "0.0123", "0.00"]
+        );
         assert_eq!([count(0), count(999), count(1_234_567)], ["0", "999", "1,234,567"]);
         assert_eq!(grouped("-12345.67"), "-12,345.67");
         assert_eq!([signed(-0.000_01), signed(-0.00123)], ["+0.0000", "-0.0012"]);

@@ -8,11 +8,13 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment};
 
-use crate::evaluation::Evaluation;
+use crate::evaluation::{Evaluation, MemberCost};
 use view::View;
 
+pub use view::CostCells;
+
 /// What stands around the numbers of a report.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReportContext {
     /// The headline: the run or the file.
     pub title: String,
@@ -22,6 +24,8 @@ pub struct ReportContext {
     pub identity: Vec<(String, String)>,
     /// What does not: commit, hardware, seconds; names and values.
     pub environment: Vec<(String, String)>,
+    /// The members beside what they cost on this machine; none where that is not known.
+    pub costs: Vec<MemberCost>,
 }
 
 /// A report in every form; nothing is written yet.

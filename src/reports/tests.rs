@@ -1,8 +1,8 @@
 use super::*;
 use crate::battle::{Provenance, Task};
 use crate::evaluation::{
-    Candidate, Comparison, Evaluation, FORMAT_VERSION, FitCurve, Floor, LearningCurve, PositionBias,
-    PostProcessingSummary, Reliability, ReliabilityBin, Scores, Slice, Slicing, WorstRow,
+    Candidate, Comparison, Evaluation, FORMAT_VERSION, FitCurve, Floor, LearningCurve, MemberCost,
+    PositionBias, PostProcessingSummary, Reliability, ReliabilityBin, Scores, Slice, Slicing, WorstRow,
 };
 
 fn scores(log_loss: f64) -> Scores {
@@ -53,6 +53,18 @@ fn slicing(property: &str, slices: &[(&str, usize, f64, f64)]) -> Slicing {
         prior_log_loss: 1.09 + 0.01 * log_loss,
     };
     Slicing { property: property.to_owned(), slices: slices.iter().map(slice).collect() }
+}
+
+fn cost(name: &str, tokens: Option<f64>, seconds: Option<f64>) -> MemberCost {
+    MemberCost {
+        name: name.to_owned(),
+        kind: name.to_owned(),
+        accuracy: 0.4712,
+        log_loss: 1.2345,
+        calibrated_log_loss: 1.0123,
+        tokens_per_pair: tokens,
+        seconds_per_pair: seconds,
+    }
 }
 
 fn candidate(name: &str, delta: f64, weight: Option<f64>, chosen: bool) -> Candidate {
@@ -196,6 +208,7 @@ fn context() -> ReportContext {
         configuration: Some("task = \"three_way\"\nseeds = [1]\n".to_owned()),
         identity: vec![("data".to_owned(), "blake3 0123abcd".to_owned())],
         environment: vec![("seconds".to_owned(), "12.3".to_owned())],
+        costs: vec![cost("judge", Some(811.4), Some(0.123_4)), cost("linear", None, Some(0.000_056_78))],
     }
 }
 

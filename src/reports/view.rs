@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::ReportContext;
-use super::format::{nats, probability, signed};
+use super::format::{nats, probability, signed, significant};
 use super::plots::{Plot, themed};
 use crate::battle::{Provenance, Task};
-use crate::evaluation::{Comparison, Evaluation, Scores, WorstRow};
+use crate::evaluation::{Comparison, Evaluation, MemberCost, Scores, WorstRow};
 
 /// Everything in a report.
 #[derive(Debug, Serialize)]
@@ -27,6 +27,35 @@ pub(super) struct View<'a> {
     configuration: Option<&'a str>,
     identity: &'a [(String, String)],
     environment: &'a [(String, String)],
+    costs: Vec<Cost<'a>>,
+}
+
+/// A member beside what it costs.
+#[derive(Debug, Serialize)]
+struct Cost<'a> {
+    member: &'a MemberCost,
+    cells: CostCells,
+}
+
+/// What a member costs, ready to print; a dash where it is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CostCells {
+    /// Tokens a pair.
+    pub tokens: String,
+    /// Seconds a pair.
+    pub seconds: String,
+}
+
+impl CostCells {
+    /// The cells of a member.
+    #[must_use]
+    pub fn of(member: &MemberCost) -> Self {
+        let cell = |value: Option<f64>, text: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), text);
+        Self {
+            tokens: cell(member.tokens_per_pair, |tokens| format!("{tokens:.0}")),
+            seconds: cell(member.seconds_per_pair, significant),
+        }
+    }
 }
 
 /// One line of the table of metrics, ready to print.
@@ -74,6 +103,7 @@ impl<'a> View<'a> {
             configuration: context.configuration.as_deref(),
             identity: &context.identity,
             environment: &context.environment,
+            costs: context.costs.iter().map(|member| Cost { member, cells: CostCells::of(member) }).collect(),
         }
     }
 }

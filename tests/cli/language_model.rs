@@ -16,17 +16,17 @@ const REWARD: &str = "[[predictor]]\nkind = \"reward\"\nmodel = \"models/reward\
 const LINEAR: &str = "[[predictor]]\nkind = \"linear\"\n";
 
 /// A folder with battles of words that the tiny models know, and models.
-struct Shop(tempfile::TempDir);
+pub(crate) struct Shop(tempfile::TempDir);
 
 impl Shop {
-    fn new(train: usize, test: usize) -> Self {
+    pub(crate) fn new(train: usize, test: usize) -> Self {
         let shop = Self(tempfile::tempdir().unwrap());
         shop.write("train.csv", &battles(0..train, true));
         shop.write("test.csv", &battles(10_000..10_000 + test, false));
         shop
     }
 
-    fn with(train: usize, test: usize, models: &[(&str, &str, Import)]) -> Self {
+    pub(crate) fn with(train: usize, test: usize, models: &[(&str, &str, Import)]) -> Self {
         let shop = Self::new(train, test);
         for (name, checkpoint, import) in models {
             import.run(checkpoint, &shop.path("models").join(name));
@@ -35,45 +35,45 @@ impl Shop {
     }
 
     /// With one classifier, trained alone as the run `run`.
-    fn classifier(test: usize) -> Self {
+    pub(crate) fn classifier(test: usize) -> Self {
         let shop = Self::with(60, test, &[("classifier", "bert-classifier", Import::default())]);
         shop.train("run", CLASSIFIER, "").json();
         shop
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    fn command(&self, arguments: &str) -> Command {
+    pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::cargo_bin("tiebreak").unwrap();
         command.current_dir(self.0.path()).args(arguments.split_whitespace()).arg("--json");
         command
     }
 
-    fn run(&self, arguments: &str) -> Said {
+    pub(crate) fn run(&self, arguments: &str) -> Said {
         said(self.command(arguments))
     }
 
-    fn train(&self, run: &str, predictors: &str, more: &str) -> Said {
+    pub(crate) fn train(&self, run: &str, predictors: &str, more: &str) -> Said {
         self.write(&format!("{run}.toml"), &format!("[validation]\nfolds = 3\n{predictors}"));
         self.run(&format!("train --config {run}.toml --train train.csv --run {run} --device cpu {more}"))
     }
 
-    fn predict(&self, run: &str, out: &str, more: &str) -> Said {
+    pub(crate) fn predict(&self, run: &str, out: &str, more: &str) -> Said {
         self.run(&format!("predict --run {run} test.csv --out {out} --device cpu {more}"))
     }
 
     /// The predictions of a run without anything special.
-    fn reference(&self) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn reference(&self) -> (Vec<u8>, Vec<u8>) {
         self.predict("run", "reference.csv", "").json();
         (self.read("reference.csv"), self.read("reference.scores.parquet"))
     }

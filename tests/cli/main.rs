@@ -21,6 +21,7 @@ mod encode;
 mod finetune;
 mod import;
 mod ingest;
+mod judge;
 mod language_model;
 mod log;
 #[path = "../models/mod.rs"]

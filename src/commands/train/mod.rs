@@ -1,5 +1,6 @@
 //! `tiebreak train`: from battles to a run.
 
+mod costs;
 mod curves;
 mod data;
 mod outputs;

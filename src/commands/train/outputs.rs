@@ -3,13 +3,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::curves;
 use super::data::{self, Prepared};
+use super::{costs, curves};
 use crate::battle::{BattleId, HeldOut, Probabilities};
 use crate::calibrators::CrossFitted;
 use crate::commands::{self, Console, OrBadInput};
 use crate::config::Config;
-use crate::evaluation::{self, Evaluation, EvaluationRequest};
+use crate::evaluation::{self, Evaluation, EvaluationRequest, MemberCost};
 use crate::finetune::{self, StepRecord};
 use crate::manifest::{Environment, FORMAT_VERSION, Identity, Manifest, class_shares};
 use crate::predictors::SavedPredictor;
@@ -37,11 +37,14 @@ struct Finished<'a> {
     report: std::path::PathBuf,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
+    /// Every member beside what it costs here.
+    members: &'a [MemberCost],
 }
 
 impl Finished<'_> {
     fn text(&self) -> String {
         let mut text = commands::score::text(self.evaluation);
+        let _ = write!(text, "\n{}", commands::report::costs(self.members));
         if let Some(summary) = &self.evaluation.post_processing {
             let _ = write!(text, "\n{}", summary.verdict);
         }
@@ -72,14 +75,18 @@ impl Outputs<'_> {
         write_steps(&directory, &steps)?;
         directory.write_metrics(&evaluation)?;
         self.write_tables(&directory)?;
-        let manifest = self.manifest(console, started)?;
+        let manifest = self.manifest(shipped, (console, started))?;
         directory.write_manifest(&manifest)?;
         commands::report::write_run(&directory)?;
         let directory = growing.finish()?;
         commands::log::append_run(&directory, &evaluation, &manifest)?;
         let report = directory.report_path().join("report.html");
-        let finished =
-            Finished { run: directory.path().display().to_string(), report, evaluation: &evaluation };
+        let finished = Finished {
+            run: directory.path().display().to_string(),
+            report,
+            evaluation: &evaluation,
+            members: &manifest.environment.members,
+        };
         console.result(&finished, || finished.text())
     }
 
@@ -158,7 +165,22 @@ impl Outputs<'_> {
         Ok(())
     }
 
-    fn manifest(&self, console: &Console, started: Instant) -> anyhow::Result<Manifest> {
+    /// Every member beside what it costs.
+    fn costs(&self, shipped: &[Vec<SavedPredictor>]) -> anyhow::Result<Vec<MemberCost>> {
+        let kinds = self.config.predictor.iter().map(|entry| entry.recipe.kind().to_owned());
+        let named = self.config.predictor_names().into_iter().zip(kinds).zip(shipped);
+        let named = named.map(|((name, kind), fits)| {
+            Ok((name, kind, costs::of_member(fits, &self.prepared.competition, self.serving)?))
+        });
+        let named = named.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(evaluation::member_costs(self.held_out, &named, &self.config.post_processing, self.config.task)?)
+    }
+
+    fn manifest(
+        &self,
+        shipped: &[Vec<SavedPredictor>],
+        (console, started): (&Console, Instant),
+    ) -> anyhow::Result<Manifest> {
         let finished = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         Ok(Manifest {
             format_version: FORMAT_VERSION,
@@ -181,6 +203,7 @@ impl Outputs<'_> {
                 platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
                 finished_unix_seconds: finished,
                 models: self.serving.in_use(),
+                members: self.costs(shipped)?,
             },
         })
     }

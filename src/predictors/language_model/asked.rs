@@ -1,10 +1,12 @@
 //! The numbers that a model gives for battles: each distinct sequence once, whoever asks how often.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::cost::Spent;
 use super::items::{Compact, Items, Key};
 use super::{
     Deadline, Identity, ItemValues, Journal, JournalPlace, LanguageModel, LanguageModelError, Outcome,
@@ -66,6 +68,16 @@ impl Numbers {
     }
 }
 
+/// The sequences of some battles.
+pub(super) struct Encoded {
+    /// The key of every sequence.
+    pub(super) keys: Vec<Key>,
+    /// Those that are not known yet.
+    pub(super) items: Items,
+    /// Tokens of all of them, known or not.
+    tokens: usize,
+}
+
 impl LanguageModel {
     /// The numbers of all battles, those of a call scheduled together. Safe to call from several threads: what
     /// one computes the others wait for.
@@ -73,7 +85,9 @@ impl LanguageModel {
     /// # Errors
     /// `LanguageModelError` that names the battle; what was finished is in the journal.
     pub fn numbers_of(&self, battles: &[&Battle], asked: &Asked<'_>) -> Result<Numbers, LanguageModelError> {
-        let (keys, mut items) = self.encoded(battles, asked.progress)?;
+        let started = Instant::now();
+        let Encoded { keys, mut items, tokens } = self.encoded(battles, asked.progress)?;
+        self.spent().ask(battles.len(), tokens, started.elapsed().as_secs_f64());
         // Nothing under this lock waits for the thread pool, whose threads may wait for this lock.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         items.forget(|key| known.contains_key(key));
@@ -89,10 +103,11 @@ impl LanguageModel {
         &self,
         battles: &[&Battle],
         progress: &dyn Progress,
-    ) -> Result<(Vec<Key>, Items), LanguageModelError> {
+    ) -> Result<Encoded, LanguageModelError> {
         let task = progress.start("tokenization", Some(battles.len() as u64), "rows");
         let mut keys = Vec::with_capacity(battles.len() * self.shown().len());
         let mut items = Items::default();
+        let mut tokens = 0;
         for chunk in battles.chunks(CHUNK) {
             let encoded: Vec<Result<Vec<Compact>, EncodingError>> = chunk
                 .par_iter()
@@ -102,11 +117,12 @@ impl LanguageModel {
             for sequences in encoded {
                 let sequences = sequences?;
                 keys.extend(sequences.iter().map(|sequence| sequence.key));
+                tokens += sequences.iter().map(Compact::length).sum::<usize>();
                 items.add(&sequences, |key| known.contains_key(key));
             }
             task.advance(chunk.len() as u64);
         }
-        Ok((keys, items))
+        Ok(Encoded { keys, items, tokens })
     }
 
     /// How items are batched; the two responses of a battle are of no use alone.
@@ -141,6 +157,7 @@ impl LanguageModel {
         let journal = journal.as_mut().map(|(journal, recovered)| (journal, std::mem::take(recovered)));
         let computed = compute(&runner, &request, journal, task.as_ref())
             .map_err(|error| LanguageModelError::of_run(error, |item| origin(items, battles, item)))?;
+        self.spent().compute(&computed.summary);
         let expected = self.width();
         for (key, values) in items.keys().iter().zip(computed.values) {
             let Some(values) = values else { continue };
@@ -151,6 +168,10 @@ impl LanguageModel {
             known.insert(*key, values.into());
         }
         Ok(())
+    }
+
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The journal of this call and what it holds, where one is kept.

@@ -28,6 +28,11 @@ impl Compact {
         let key = *hasher.finalize().as_bytes();
         Self { key, ids: sequence.ids.clone(), types, shown: sequence.shown }
     }
+
+    /// Its tokens.
+    pub(super) fn length(&self) -> usize {
+        self.ids.len()
+    }
 }
 
 /// The distinct sequences of many battles that are still to be computed. Nothing but ids and types is kept of

@@ -5,6 +5,7 @@
 //! knows, and what its numbers mean, the predictors `Classifier` and `Reward`.
 
 mod asked;
+mod cost;
 mod deadline;
 mod error;
 mod forecast;
@@ -17,6 +18,7 @@ mod schedule;
 mod serving;
 
 pub use asked::{Asked, Numbers};
+pub use cost::ModelCost;
 pub use deadline::{Deadline, NotATimeLimit, Outcome, Outcomes, TimeLimit, outcomes};
 pub use error::LanguageModelError;
 pub use forecast::{Forecast, SpeedModel, Timing, sample, scaled};

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cost::Spent;
 use super::items::Key;
 use super::{JournalPlace, LanguageModelError, ModelInUse, Serving};
 use crate::checkpoint::{GraphKind, Head, ModelCard, OutputMeaning, files};
-use crate::encoding::{Encoder, EncodingBudget, Orders, Shown, StoredEncoder, Truncation};
+use crate::encoding::{Encoder, EncodingBudget, EncodingError, Orders, Shown, StoredEncoder, Truncation};
 use crate::onnx::{PoolOptions, SessionPool};
 
 /// Padded tokens a batch: on a processor what its caches hold between two layers (`MiniLM`: 512 is a ninth faster than
@@ -142,6 +143,7 @@ impl ModelFolder {
             journal,
             has_computed: AtomicBool::new(false),
             known: Mutex::default(),
+            spent: Mutex::default(),
         })
     }
 }
@@ -160,6 +162,8 @@ pub struct LanguageModel {
     has_computed: AtomicBool,
     /// Results by the hash of what was read; one call at a time computes what is missing.
     pub(super) known: Mutex<HashMap<Key, Arc<[f32]>>>,
+    /// What all that was asked for took.
+    pub(super) spent: Mutex<Spent>,
 }
 
 impl fmt::Debug for LanguageModel {
@@ -193,6 +197,14 @@ impl LanguageModel {
         self.encoder.recipe().template.is_single()
     }
 
+    /// The token that a text is where the answer of a judge begins.
+    ///
+    /// # Errors
+    /// As [`Encoder::answer_token`].
+    pub fn answer_token(&self, text: &str) -> Result<u32, EncodingError> {
+        self.encoder.answer_token(text)
+    }
+
     /// The sequences of a battle.
     #[must_use]
     pub fn shown(&self) -> &'static [Shown] {
@@ -215,6 +227,7 @@ impl LanguageModel {
             fitted_at_max_tokens: Some(self.fitted_at_max_tokens).filter(|fitted| *fitted != max_tokens),
             batch_tokens: self.batch_tokens,
             pool: self.pool.report().clone(),
+            cost: self.spent.lock().unwrap_or_else(PoisonError::into_inner).cost(),
         }
     }
 

@@ -41,7 +41,7 @@ impl LanguageModel {
     pub fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, LanguageModelError> {
         let battles: Vec<&Battle> = plan.battles.iter().collect();
         let started = Instant::now();
-        let (_, items) = self.encoded(&battles, plan.progress)?;
+        let items = self.encoded(&battles, plan.progress)?.items;
         let factor = plan.rows as f64 / battles.len().max(1) as f64;
         let tokenization_seconds = started.elapsed().as_secs_f64() * factor;
         let measured = items.lengths();

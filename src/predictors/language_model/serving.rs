@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LanguageModel, LanguageModelError};
+use super::{LanguageModel, LanguageModelError, ModelCost};
 use crate::encoding::EncodingBudget;
 use crate::onnx::{Device, PoolReport};
 
@@ -70,7 +70,7 @@ impl JournalPlace {
 }
 
 /// A language model in use, for manifests and JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInUse {
     /// Its folder, as it was named.
     pub folder: PathBuf,
@@ -83,6 +83,9 @@ pub struct ModelInUse {
     pub batch_tokens: usize,
     /// Its sessions: devices and why these, where each node runs.
     pub pool: PoolReport,
+    /// Tokens and seconds a pair, once it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<ModelCost>,
 }
 
 impl Serving {

@@ -1,0 +1,96 @@
+use serde::{Deserialize, Serialize};
+
+use crate::battle::{HeldOut, Probabilities, Target, Task};
+use crate::calibrators::{CalibrationError, PostProcessingRecipe, cross_fit_calibrator};
+use crate::metrics::{accuracies, log_losses, mean};
+
+/// What one member of a run says, beside what it costs: for choosing between a judge, a reward model and a classifier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberCost {
+    /// Its name.
+    pub name: String,
+    /// What kind of predictor it is.
+    pub kind: String,
+    /// Out-of-fold accuracy, alone and as it is.
+    pub accuracy: f64,
+    /// Out-of-fold log loss in nats, alone and before any calibration.
+    pub log_loss: f64,
+    /// The same with its own cross-fitted calibrator.
+    pub calibrated_log_loss: f64,
+    /// Tokens a pair of responses, where a language model is asked.
+    pub tokens_per_pair: Option<f64>,
+    /// Seconds a pair on this machine, where they were measured.
+    pub seconds_per_pair: Option<f64>,
+}
+
+/// The cost of a member: tokens and seconds a pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PairCost {
+    /// Tokens, where a language model is asked.
+    pub tokens: Option<f64>,
+    /// Seconds, where they were measured.
+    pub seconds: Option<f64>,
+}
+
+/// Every member of a run with its cost, in their order; `named` holds a name, a kind and a cost of each.
+///
+/// # Errors
+/// `CalibrationError` when there is no row.
+pub fn member_costs(
+    held_out: &HeldOut<Vec<Probabilities>>,
+    named: &[(String, String, PairCost)],
+    recipe: &PostProcessingRecipe,
+    task: Task,
+) -> Result<Vec<MemberCost>, CalibrationError> {
+    let targets: Vec<Target> = held_out.rows().iter().map(|row| row.target).collect();
+    let loss_of = |predictions: &HeldOut| {
+        let predictions: Vec<Probabilities> = predictions.rows().iter().map(|row| row.prediction).collect();
+        (mean(&log_losses(&predictions, &targets)), mean(&accuracies(&predictions, &targets)))
+    };
+    let of = |(position, (name, kind, cost)): (usize, &(String, String, PairCost))| {
+        let alone = held_out.map(|_, row| row.prediction[position]);
+        let calibrated = cross_fit_calibrator(recipe.calibrator, &alone, task, recipe.seed)?;
+        let (log_loss, accuracy) = loss_of(&alone);
+        Ok(MemberCost {
+            name: name.clone(),
+            kind: kind.clone(),
+            accuracy,
+            log_loss,
+            calibrated_log_loss: loss_of(&calibrated).0,
+            tokens_per_pair: cost.tokens,
+            seconds_per_pair: cost.seconds,
+        })
+    };
+    named.iter().enumerate().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::battle::{BattleId, GroupId, Provenance, Scored, Vote};
+
+    #[test]
+    fn members_are_judged_alone_and_a_calibrator_mends_what_is_too_sure() {
+        let row = |number: usize| {
+            let vote = [Vote::A, Vote::B, Vote::Tie][number % 3];
+            let sure = Probabilities::new([0.998, 0.001, 0.001]).unwrap();
+            Scored {
+                id: BattleId(format!("{number:03}")),
+                group: GroupId(number.to_string()),
+                fold: Some(u32::try_from(number / 3 % 4).unwrap()),
+                prediction: vec![sure, Probabilities::UNIFORM],
+                target: Target::from(vote),
+            }
+        };
+        let held_out = HeldOut::new((0..120).map(row).collect(), Provenance::CrossFitted { folds: 4 });
+        let cost = PairCost { tokens: Some(300.0), seconds: None };
+        let named = [("judge", cost), ("prior", PairCost::default())]
+            .map(|(name, cost)| (name.to_owned(), name.to_owned(), cost));
+        let found =
+            member_costs(&held_out, &named, &PostProcessingRecipe::default(), Task::ThreeWay).unwrap();
+        assert!((found[0].accuracy - 1.0 / 3.0).abs() < 1e-12 && found[0].log_loss > 4.0, "{found:?}");
+        assert!((found[0].calibrated_log_loss - 3.0_f64.ln()).abs() < 0.03, "{found:?}");
+        assert!((found[1].log_loss - 3.0_f64.ln()).abs() < 1e-12);
+        assert_eq!((found[0].tokens_per_pair, found[1].tokens_per_pair), (Some(300.0), None));
+    }
+}
