@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::head_file::HeadForm;
-use super::{CheckpointError, Element, Family, Head, OutputMeaning, read_head};
+use super::{CheckpointError, Element, Family, Head, LowBits, OutputMeaning, read_head};
 
 /// The version of `model.json` that is written, and the only one that is read.
 pub const FORMAT_VERSION: u32 = 1;
@@ -81,6 +81,12 @@ pub struct ModelCard {
     pub graph: GraphKind,
     /// The number type that the graph computes in.
     pub element: Element,
+    /// How its linear maps are stored, where that is not the number type that it computes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low_bits: Option<LowBits>,
+    /// What is computed in f32 in a graph of a narrower type: linear maps, and `residual`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_f32: Vec<String>,
     /// Width of a hidden state; of a graph that gives logits, their number.
     pub width: usize,
     /// Rows of the embedding table.
@@ -201,6 +207,7 @@ impl ModelCard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::IntegerType;
 
     fn card() -> ModelCard {
         ModelCard {
@@ -208,6 +215,8 @@ mod tests {
             family: Some(Family::Bert),
             graph: GraphKind::Encoder,
             element: Element::F32,
+            low_bits: None,
+            in_f32: Vec::new(),
             width: 4,
             vocabulary_size: 10,
             max_positions: 8,
@@ -228,6 +237,18 @@ mod tests {
         let newer = ModelCard { format_version: 2, ..card() };
         newer.write(folder.path()).unwrap();
         assert!(ModelCard::read(folder.path()).unwrap_err().to_string().contains("format version 2"));
+    }
+
+    #[test]
+    fn whole_numbers_stand_in_the_card_and_change_what_a_prediction_depends_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let low_bits = Some(LowBits { weights: IntegerType::Int4, block_size: 32 });
+        let few = ModelCard { low_bits, in_f32: vec!["residual".to_owned()], ..card() };
+        few.write(folder.path()).unwrap();
+        let text = fs::read_to_string(folder.path().join(files::CARD)).unwrap();
+        assert!(text.contains("\"weights\": \"int4\"") && text.contains("\"block_size\": 32"), "{text}");
+        assert_eq!(ModelCard::read(folder.path()).unwrap(), few);
+        assert_ne!(few.fingerprint().unwrap(), card().fingerprint().unwrap());
     }
 
     #[test]

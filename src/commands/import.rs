@@ -1,9 +1,11 @@
 //! `tiebreak import`: a model made elsewhere becomes a model folder.
 
+mod audit;
 mod recipe;
 mod table;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -12,12 +14,14 @@ use serde::Serialize;
 
 use super::{BadInput, Console, OrBadInput};
 use crate::checkpoint::{
-    Element, HeadChoice, ModelCard, OutputMeaning, Pooling, Vocabulary, files, parse_meanings,
+    Element, HeadChoice, IntegerType, LowBits, ModelCard, OutputMeaning, Pooling, Vocabulary, files,
+    parse_meanings,
 };
 use crate::encoding::{Encoder, PadToken, StoredEncoder, TokenizerFiles};
 use crate::onnx::SessionError;
 use crate::onnx::graph::{
-    ForeignOptions, GraphError, ImportOptions, ImportReport, WeightStorage, import_foreign, import_with,
+    ForeignOptions, GraphError, ImportOptions, ImportReport, RoundedWeight, WeightStorage, import_foreign,
+    import_with,
 };
 use crate::sources::INGEST_VERSION;
 
@@ -29,6 +33,8 @@ use crate::sources::INGEST_VERSION;
   tiebreak import checkpoints/minilm --out models/minilm --fresh-head 3
   tiebreak import checkpoints/adapter --base checkpoints/qwen3-4b --out models/adapted
   tiebreak import exported/model.onnx --out models/exported --outputs a,b,tie
+  tiebreak import checkpoints/judge --out models/judge-int4 --weights int4
+  tiebreak import checkpoints/judge --out models/judge-f16 --dtype f16 --audit train.csv
 
 PATH is a directory in the form of Hugging Face (config.json, tokenizer.json, safetensors), or an ONNX file with its
 tokenizer.json beside it. No Python runs. The folder appears whole or not at all.")]
@@ -58,12 +64,25 @@ pub struct Args {
     /// The number type of the graph [default: f32]
     #[arg(long, value_name = "TYPE")]
     dtype: Option<ElementChoice>,
+    /// The matrices of the linear maps in 8 or 4 bits, rounded to nearest in blocks; computed in the number type of the
+    /// graph, and everything else stays in it
+    #[arg(long, value_name = "TYPE")]
+    weights: Option<IntegerChoice>,
+    /// Numbers that share a scale and a zero point [default: 32]
+    #[arg(long, value_name = "N", requires = "weights", value_parser = ["16", "32", "64", "128", "256"])]
+    block_size: Option<String>,
+    /// Linear maps, by their names in the checkpoint, and `residual` (the sums from layer to layer) to be computed in f32
+    /// in a graph of a narrower type; `--audit` says which
+    #[arg(long, value_name = "LAYER,..", value_delimiter = ',')]
+    in_f32: Vec<String>,
     /// Whether the weights are copied, or used in the files of the checkpoint by hard links [default: packed]
     #[arg(long)]
     storage: Option<StorageChoice>,
     /// The model that a PEFT adapter was trained on, where PATH is an adapter: its `LoRA` is merged in f32
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
+    #[command(flatten)]
+    audit: audit::AuditArgs,
     #[command(flatten)]
     recipe: recipe::RecipeArgs,
     /// Replace an earlier model of that name
@@ -93,6 +112,15 @@ enum ElementChoice {
     Bf16,
 }
 
+/// Bits of a weight.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IntegerChoice {
+    /// 8 bits
+    Int8,
+    /// 4 bits
+    Int4,
+}
+
 /// Where weights go.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum StorageChoice {
@@ -101,6 +129,9 @@ enum StorageChoice {
     /// Hard links to the checkpoint's files
     Linked,
 }
+
+/// Nothing is known of it before somebody compares predictions with labels.
+const LOG_LOSS_COST: &str = "not measured on real weights";
 
 /// What was imported.
 #[derive(Serialize)]
@@ -112,6 +143,15 @@ struct Imported {
     encoder: StoredEncoder,
     encoder_choice: String,
     pad: PadToken,
+    /// How far each matrix moved that was rounded to few bits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rounded: Vec<RoundedWeight>,
+    /// What rounding costs; measured by `verify --like`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_loss_cost: Option<String>,
+    /// The largest numbers, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<audit::Audit>,
     warnings: Vec<String>,
 }
 
@@ -130,25 +170,46 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         *chosen.borrow_mut() = Some((encoder, stored, choice));
         Ok(())
     };
-    let mut of_verdicts = Vec::new();
+    let looked_at = args.audit.read(console)?;
+    let (mut checkpoint_options, mut of_verdicts) = (None, Vec::new());
     let report = if args.path.is_dir() {
         let (options, warnings) = args.checkpoint_options(outputs)?;
         of_verdicts = warnings;
-        import_with(&args.path, &args.out, &options, &add)
+        import_with(&args.path, &args.out, checkpoint_options.insert(options), &add)
     } else {
         let options = args.foreign_options(outputs)?;
         import_foreign(&args.path, &args.out, &options, &add)
     };
-    let ImportReport { card, nodes, mut warnings } = report.map_err(fault)?;
+    let ImportReport { card, nodes, rounded, mut warnings } = report.map_err(fault)?;
     warnings.extend(of_verdicts);
     let (encoder, stored, encoder_choice): (Encoder, _, _) =
         chosen.into_inner().ok_or_else(|| anyhow::anyhow!("the import made no encoder"))?;
+    let audit = match (&looked_at, &checkpoint_options) {
+        (Some(rows), Some(options)) => {
+            Some(audit::run((&args.path, &args.out), options, (&encoder, rows), console)?)
+        }
+        _ => None,
+    };
+    warnings.extend(audit.as_ref().and_then(|audit| audit.warning(&card)));
     for warning in &warnings {
         console.warn(warning);
     }
+    let log_loss_cost = card.low_bits.map(|_| LOG_LOSS_COST.to_owned());
     let bytes = card.files.values().map(|mark| mark.bytes).sum();
     let (model, pad) = (args.out.clone(), encoder.pad()?);
-    let imported = Imported { model, card, nodes, bytes, encoder: stored, encoder_choice, pad, warnings };
+    let imported = Imported {
+        model,
+        card,
+        nodes,
+        bytes,
+        encoder: stored,
+        encoder_choice,
+        pad,
+        rounded,
+        log_loss_cost,
+        audit,
+        warnings,
+    };
     console.result(&imported, || table::text(&imported))
 }
 
@@ -179,8 +240,21 @@ impl Args {
             Some(StorageChoice::Linked) => WeightStorage::Linked,
         };
         let base = self.base.clone();
-        let replace = self.force;
-        Ok((ImportOptions { element, head, outputs, verdicts, storage, replace, base }, warnings))
+        let (replace, low_bits) = (self.force, self.low_bits()?);
+        let in_f32 = self.in_f32.iter().cloned().collect::<BTreeSet<_>>();
+        let options =
+            ImportOptions { element, head, outputs, verdicts, storage, replace, base, low_bits, in_f32 };
+        Ok((options, warnings))
+    }
+
+    fn low_bits(&self) -> anyhow::Result<Option<LowBits>> {
+        let weights = match self.weights {
+            None => return Ok(None),
+            Some(IntegerChoice::Int8) => IntegerType::Int8,
+            Some(IntegerChoice::Int4) => IntegerType::Int4,
+        };
+        let block_size = self.block_size.as_deref().map_or(Ok(32), str::parse).or_bad_input()?;
+        Ok(Some(LowBits { weights, block_size }))
     }
 
     /// An adapter may bring a tokenizer of its own, else that of its base counts.
@@ -210,6 +284,12 @@ impl Args {
         if self.dtype.is_some() || self.storage.is_some() {
             return refused(format!(
                 "`{path}` is a graph already: `--dtype` and `--storage` are for checkpoints; convert it where it was made"
+            ));
+        }
+        if self.weights.is_some() || !self.in_f32.is_empty() || self.audit.is_asked() {
+            return refused(format!(
+                "`{path}` is a graph already: `--weights`, `--in-f32` and `--audit` write graphs of a checkpoint; import the \
+                 directory that it was made from"
             ));
         }
         if !self.verdict_tokens.is_empty() {

@@ -1,6 +1,7 @@
 //! One subcommand, one file: each reads as a paragraph of the pipeline.
 
 pub mod audit;
+mod battles;
 pub mod blend;
 pub mod calibrate;
 pub mod check;

@@ -53,8 +53,20 @@ impl ModelFolder {
                 };
                 (path, Some(model.budget))
             }
-            (model, None) => (RunDir::named(model.as_deref().unwrap_or_default()).path().to_owned(), None),
+            (model, None) => return Self::named(model.as_deref().unwrap_or_default(), max_tokens),
         };
+        Self::at(path, of_run, max_tokens)
+    }
+
+    /// Opens an imported model by its name under `models/`, or its path; otherwise as [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn named(name: &str, max_tokens: Option<usize>) -> anyhow::Result<Self> {
+        Self::at(RunDir::named(name).path().to_owned(), None, max_tokens)
+    }
+
+    fn at(path: PathBuf, of_run: Option<EncodingBudget>, max_tokens: Option<usize>) -> anyhow::Result<Self> {
         if !path.join(crate::checkpoint::files::CARD).is_file() {
             let message = format!(
                 "`{}` is no model folder; `tiebreak import PATH --out {}` makes one",

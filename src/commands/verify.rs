@@ -1,41 +1,51 @@
-//! `tiebreak verify`: our token ids and logits beside those of somebody's Python.
+//! `tiebreak verify`: our token ids and logits beside those of somebody's Python, or of another imported model.
 
 mod compare;
 mod dump;
+mod like;
 mod logits;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::battles::{self, MaybeLabelled};
 use super::model_folder::{ModelFolder, Which};
-use super::{Console, OrBadInput};
-use crate::battle::{Battle, Target};
+use super::{BadInput, Console, OrBadInput};
+use crate::battle::GroupId;
 use crate::onnx::Device;
-use crate::progress::Progress;
-use crate::sources::{self, Format, ReadOptions};
+use crate::sources::{Format, ReadOptions};
 use compare::{Comparison, Pair};
+
+/// How far a logit may be from that of a dump.
+const DUMP_TOLERANCE: f64 = 1e-3;
 
 /// Arguments of `tiebreak verify`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tiebreak verify --model models/minilm --against dump.jsonl train.csv
+#[command(after_help = "Examples:
+  tiebreak verify --model models/minilm --against dump.jsonl train.csv
+  tiebreak verify --model models/minilm-int4 --like models/minilm train.csv
 
 Each line of the dump is {\"id\": .., \"input_ids\": [..], \"logits\": [..]}; the README has the Python that writes it. Where
 a battle has several sequences, a line may say which one it is by \"shown\": \"ab\", \"ba\", \"only_a\" or \"only_b\"; else the
 lines of a battle follow the order of its sequences. Exit code 1 when a token differs or a logit differs by more than
-the tolerance.")]
+the tolerance. With `--like` the other side is a model of ours, such as the same one without rounding: flipped decisions,
+and with labels the log-loss difference with its 95 % interval, prompts resampled.")]
 pub struct Args {
     #[command(flatten)]
     which: Which,
     /// What Python read and computed, as JSON lines
-    #[arg(long, value_name = "dump.jsonl")]
-    against: PathBuf,
-    /// The battles of the dump in any supported format; with labels the log losses are compared too
+    #[arg(long, value_name = "dump.jsonl", required_unless_present = "like", conflicts_with = "like")]
+    against: Option<PathBuf>,
+    /// Another imported model, in the place of a dump: a name under models/, or a path
+    #[arg(long, value_name = "NAME")]
+    like: Option<String>,
+    /// The battles in any supported format; with labels the log losses are compared too
     file: PathBuf,
-    /// How far a logit may be off
-    #[arg(long, default_value_t = 1e-3)]
-    tolerance: f64,
+    /// How far a logit may be off [default: 1e-3 from a dump, as far as it wants from `--like`]
+    #[arg(long)]
+    tolerance: Option<f64>,
     /// Another budget than the stored one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: Option<u32>,
@@ -59,13 +69,23 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let max_tokens = args.max_tokens.and_then(|tokens| usize::try_from(tokens).ok());
     let model = ModelFolder::open(&args.which, max_tokens)?;
     let progress = console.progress();
-    let battles = read(args, progress.as_ref())?;
-    let records = dump::read(&args.against)?;
-    let pairs = pairs(args, &model, battles, records)?;
+    let read = ReadOptions { format: args.format, max_rows: None };
+    let battles = battles::read(&args.file, &read, progress.as_ref())?;
     let options = logits::Options {
         device: args.device.clone(),
         batch_tokens: args.batch_tokens,
         threads: console.threads(),
+    };
+    let (pairs, other) = match (&args.against, &args.like) {
+        (Some(dump), _) => {
+            let pairs = pairs(args, &model, battles, dump::read(dump)?)?;
+            (pairs, dump.display().to_string())
+        }
+        (None, Some(name)) => {
+            let asked = like::Asked { name, max_tokens, battles: &battles };
+            (like::pairs(&model, &asked, &options, progress.as_ref())?, name.clone())
+        }
+        (None, None) => return Err(BadInput("give `--against` or `--like`".to_owned()).into()),
     };
     let has_logits = pairs.iter().any(|pair| pair.record.logits.is_some());
     let ours =
@@ -73,37 +93,30 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     if let Some(ours) = &ours {
         console.remark(&format!("computed on {}: {}", ours.devices.join(", "), ours.device_choice));
     }
-    let comparison = Comparison::of(&model, &pairs, ours, args.tolerance)
-        .with_context(|| format!("`{}`", args.against.display()))
+    let tolerance = match (args.tolerance, &args.like) {
+        (Some(stated), _) => Some(stated),
+        (None, Some(_)) => None,
+        (None, None) => Some(DUMP_TOLERANCE),
+    };
+    let comparison = Comparison::of(&model, &pairs, ours, tolerance)
+        .with_context(|| format!("`{other}`"))
         .or_bad_input()?;
     console.result(&comparison, || table::text(&comparison))?;
     comparison.verdict()
-}
-
-/// Battles with their labels, where the file has any.
-fn read(args: &Args, progress: &dyn Progress) -> anyhow::Result<Vec<(Battle, Option<Target>)>> {
-    let options = ReadOptions { format: args.format, max_rows: None };
-    let mut reader = sources::open(&args.file, &options).or_bad_input()?;
-    let task = progress.start(&format!("reading {}", args.file.display()), None, "battles");
-    let mut battles = Vec::new();
-    while let Some(rows) = reader.next_chunk().or_bad_input()? {
-        task.advance(rows.len() as u64);
-        battles.extend(rows.into_iter().map(|row| (row.battle, row.label.map(|label| label.target))));
-    }
-    Ok(battles)
 }
 
 /// Every line of the dump with the sequence that it is about.
 fn pairs(
     args: &Args,
     model: &ModelFolder,
-    battles: Vec<(Battle, Option<Target>)>,
+    battles: Vec<MaybeLabelled>,
     records: Vec<dump::Record>,
 ) -> anyhow::Result<Vec<Pair>> {
-    let battles: std::collections::HashMap<String, (Battle, Option<Target>)> =
+    let battles: std::collections::HashMap<String, MaybeLabelled> =
         battles.into_iter().map(|(battle, target)| (battle.id.0.clone(), (battle, target))).collect();
     let fault = |record: &dump::Record, message: String| {
-        super::BadInput(format!("`{}` line {}: {message}", args.against.display(), record.line))
+        let dump = args.against.as_deref().unwrap_or(Path::new("")).display();
+        BadInput(format!("`{dump}` line {}: {message}", record.line))
     };
     let mut seen = std::collections::HashMap::<String, usize>::new();
     let shown = model.encoder.budget().shown(&model.encoder.recipe().template);
@@ -120,7 +133,7 @@ fn pairs(
         };
         *count += 1;
         let sequence = model.encoder.sequence(battle, shown).or_bad_input()?;
-        pairs.push(Pair { record, sequence, target: *target });
+        pairs.push(Pair { record, sequence, target: *target, group: GroupId::of_prompt(battle) });
     }
     Ok(pairs)
 }

@@ -24,6 +24,7 @@ mod ingest;
 mod judge;
 mod language_model;
 mod log;
+mod low_bits;
 #[path = "../models/mod.rs"]
 mod model_folders;
 mod models;

@@ -186,7 +186,7 @@ pub(crate) fn imported(case: &Case, options: ImportOptions) -> (TempDir, ImportR
 
 /// A graph in a session, and the head behind it.
 pub(crate) struct Loaded {
-    _root: TempDir,
+    _root: Option<TempDir>,
     session: Session,
     kind: GraphKind,
     head: LoadedHead,
@@ -196,7 +196,12 @@ impl Loaded {
     pub(crate) fn new(case: &Case, options: ImportOptions) -> Self {
         let (root, report, head) = imported(case, options);
         let session = session(&root.path().join("model/model.onnx"));
-        Self { _root: root, session, kind: report.card.graph, head }
+        Self { _root: Some(root), session, kind: report.card.graph, head }
+    }
+
+    /// The same of a folder that somebody else keeps.
+    pub(crate) fn from_parts(session: Session, kind: GraphKind, head: LoadedHead) -> Self {
+        Self { _root: None, session, kind, head }
     }
 
     /// The logits of a batch, padded on the right or, for encoders, the left.

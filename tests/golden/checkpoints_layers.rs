@@ -9,7 +9,7 @@ use tiebreak::architectures::{
 };
 use tiebreak::checkpoint::{Activation, Element, Family, RotaryScaling, Weights};
 use tiebreak::compute::{Interpreter, PackedBatch, PaddedBatch, Parameters, Part};
-use tiebreak::onnx::graph::{GraphForm, WeightStorage, Writer};
+use tiebreak::onnx::graph::{GraphForm, Writer};
 
 use super::checkpoints_cases::{decoder_states, encoder_states, session};
 
@@ -105,8 +105,7 @@ fn largest_difference(attention: &Attention, is_decoder: bool) -> f32 {
     fs::write(root.path().join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
     let weights = Weights::open(root.path(), Family::Bert).unwrap();
 
-    let storage = WeightStorage::Packed;
-    let form = GraphForm { is_decoder, segments: true, element: Element::F32, storage };
+    let form = GraphForm { is_decoder, segments: true, ..GraphForm::default() };
     let mut writer = Writer::create(&weights, root.path(), form).unwrap();
     let hidden = model(&mut writer, attention).unwrap();
     let written = writer.finish(&hidden, WIDTH, States::All).unwrap();
@@ -167,13 +166,7 @@ fn an_encoder_graph_may_be_causal_and_says_what_it_cannot_be() {
     )
     .unwrap();
     let weights = Weights::open(root.path(), Family::Bert).unwrap();
-    let form = GraphForm {
-        is_decoder: false,
-        segments: false,
-        element: Element::F32,
-        storage: WeightStorage::Packed,
-    };
-    let mut writer = Writer::create(&weights, root.path(), form).unwrap();
+    let mut writer = Writer::create(&weights, root.path(), GraphForm::default()).unwrap();
     let mut attention = attention(Mask::Padding);
     attention.softcap = Some(1.0);
     let message = writer.attention(&attention, &"x".to_owned()).unwrap_err().to_string();

@@ -4,7 +4,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 
 use super::Imported;
-use crate::checkpoint::{GraphKind, HeadActivation, HeadForm, ModelCard, Pooling};
+use super::audit::Audit;
+use crate::checkpoint::{GraphKind, HeadActivation, HeadForm, LowBits, ModelCard, Pooling};
 use crate::encoding::Orders;
 
 /// A table of two columns, and a line that says what comes next.
@@ -18,6 +19,21 @@ pub(super) fn text(imported: &Imported) -> String {
     row("family", card.family.map_or("made elsewhere", |family| family.name()).to_owned());
     row("graph", format!("{}, {} nodes", graph(card), imported.nodes));
     row("number type", number_type(card));
+    if let Some(form) = card.low_bits {
+        row("weights", weights(form, imported));
+    }
+    if let Some(cost) = &imported.log_loss_cost {
+        let name = imported.model.display();
+        row(
+            "log-loss cost",
+            format!(
+                "{cost}; `tiebreak verify --model {name} --like MODEL FILE` compares with an import without `--weights`"
+            ),
+        );
+    }
+    if let Some(audit) = &imported.audit {
+        row("audit for f16", audit_text(audit));
+    }
     row("head", card.head.as_ref().map_or_else(|| "inside the graph".to_owned(), |form| head(form, card)));
     row("outputs", card.label_order().join(", "));
     row(
@@ -52,12 +68,62 @@ fn graph(card: &ModelCard) -> &'static str {
 }
 
 fn number_type(card: &ModelCard) -> String {
+    let wide = match card.in_f32[..] {
+        [] => String::new(),
+        _ => format!(", in f32: {}", card.in_f32.join(", ")),
+    };
     match card.source.stored_as {
         Some(stored) if stored != card.element => {
-            format!("{}, stored as {}", card.element.name(), stored.name())
+            format!("{}{wide}, stored as {}", card.element.name(), stored.name())
         }
-        _ => card.element.name().to_owned(),
+        _ => format!("{}{wide}", card.element.name()),
     }
+}
+
+/// How many of the worst matrices, or the largest numbers, a table names.
+const NAMED: usize = 5;
+
+/// The form of the weights and how far they moved, the worst matrices by name.
+fn weights(form: LowBits, imported: &Imported) -> String {
+    let mut worst: Vec<_> = imported.rounded.iter().collect();
+    worst.sort_by(|a, b| b.relative_error.total_cmp(&a.relative_error));
+    let numbers: usize = worst.iter().map(|weight| weight.numbers).sum();
+    let squares: f64 = worst.iter().map(|weight| weight.relative_error.powi(2) * weight.numbers as f64).sum();
+    let named = worst.iter().take(NAMED);
+    let named = named.map(|weight| format!("{} {:.2} %", weight.name, 100.0 * weight.relative_error));
+    format!(
+        "{} in blocks of {} with scale and zero point: {} matrices, moved by {:.2} % of their size; most: {}",
+        form.weights.name(),
+        form.block_size,
+        worst.len(),
+        100.0 * (squares / numbers.max(1) as f64).sqrt(),
+        named.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// The largest numbers, and what to do where they are too large.
+fn audit_text(audit: &Audit) -> String {
+    let mut largest: Vec<_> = audit.layers.iter().collect();
+    largest.sort_by(|a, b| b.largest.total_cmp(&a.largest));
+    let named = largest.iter().take(NAMED);
+    let named =
+        named.map(|layer| format!("{} {:.0} (battle `{}`)", layer.site.name, layer.largest, layer.battle));
+    let verdict = if let Some(first) = audit.beyond.first() {
+        format!("f16 does not hold {} layers of attention (`{first}` first)", audit.beyond.len())
+    } else if audit.in_f32.is_empty() {
+        "f16 holds twice what was seen".to_owned()
+    } else {
+        format!("f16 holds it with `--in-f32 {}`", audit.in_f32.join(","))
+    };
+    format!(
+        "{} sequences of {} tokens, {} of {} layers beyond {}: {verdict}; largest: {}",
+        audit.sequences,
+        audit.tokens,
+        audit.overflowing,
+        audit.layers.len(),
+        audit.largest_f16,
+        named.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn head(form: &HeadForm, card: &ModelCard) -> String {

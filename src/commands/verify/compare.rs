@@ -4,17 +4,23 @@ use serde::Serialize;
 
 use super::dump::Record;
 use super::logits::Computed;
-use crate::battle::{Class, Probabilities, Target};
+use crate::battle::{Class, GroupId, Probabilities, Target};
 use crate::checkpoint::OutputMeaning;
 use crate::commands::model_folder::ModelFolder;
 use crate::encoding::{Sequence, Shown};
+use crate::metrics::{Groups, mean_interval};
 use crate::predictors::verdict;
+
+/// Decides what is resampled for the interval.
+const RESAMPLING_SEED: u64 = 0;
 
 /// A line of the dump beside our sequence.
 pub(super) struct Pair {
     pub(super) record: Record,
     pub(super) sequence: Sequence,
     pub(super) target: Option<Target>,
+    /// The prompt, whose rows are not independent.
+    pub(super) group: GroupId,
 }
 
 /// What was compared and how far it agrees.
@@ -34,8 +40,8 @@ pub(super) struct Comparison {
     pub(super) compared_logits: usize,
     /// The largest difference of a logit, over sequences of equal tokens.
     pub(super) largest_difference: Option<Difference>,
-    /// The tolerance of it.
-    pub(super) tolerance: f64,
+    /// The tolerance of it, where there is one.
+    pub(super) tolerance: Option<f64>,
     /// Decisions that were compared: one a sequence, or one a battle where each response has a score of its own.
     pub(super) decisions: usize,
     /// Those that are not the same.
@@ -48,6 +54,10 @@ pub(super) struct Comparison {
     pub(super) their_log_loss: Option<f64>,
     /// Ours minus theirs.
     pub(super) log_loss_difference: Option<f64>,
+    /// Its 95 % interval, prompts resampled.
+    pub(super) log_loss_difference_interval: Option<[f64; 2]>,
+    /// Prompts of the labelled sequences.
+    pub(super) prompts: usize,
 }
 
 /// The first token that differs.
@@ -97,7 +107,7 @@ impl Comparison {
         model: &ModelFolder,
         pairs: &[Pair],
         computed: Option<Computed>,
-        tolerance: f64,
+        tolerance: Option<f64>,
     ) -> anyhow::Result<Self> {
         let outputs = &model.card.outputs;
         let device_choice = computed.as_ref().map(|computed| computed.device_choice.clone());
@@ -132,13 +142,14 @@ impl Comparison {
         if self.token_mismatches > 0 {
             anyhow::bail!("{} of {} sequences have other tokens", self.token_mismatches, self.sequences);
         }
-        match &self.largest_difference {
-            Some(largest) if largest.distance.is_nan() || largest.distance > self.tolerance => anyhow::bail!(
-                "a logit of `{}` differs by {:.2e}, more than the tolerance {:e}",
-                largest.id,
-                largest.distance,
-                self.tolerance
-            ),
+        match (&self.largest_difference, self.tolerance) {
+            (Some(largest), Some(tolerance)) if largest.distance.is_nan() || largest.distance > tolerance => {
+                anyhow::bail!(
+                    "a logit of `{}` differs by {:.2e}, more than the tolerance {tolerance:e}",
+                    largest.id,
+                    largest.distance
+                )
+            }
             _ => Ok(()),
         }
     }
@@ -198,7 +209,8 @@ impl Comparison {
     }
 
     fn note_verdicts(&mut self, both: &[Both<'_>], outputs: &[OutputMeaning]) {
-        let mut sums = [0.0; 2];
+        let mut losses: Vec<[f64; 2]> = Vec::new();
+        let mut groups = Vec::new();
         for both in both {
             let verdicts =
                 [both.ours.as_slice(), both.theirs].map(|logits| verdict(outputs, logits.iter().copied()));
@@ -207,16 +219,26 @@ impl Comparison {
             self.flipped_decisions += usize::from(ours.largest() != theirs.largest());
             let Some(target) = both.pair.target else { continue };
             let swapped = both.pair.sequence.shown == Shown::Ba;
-            self.labelled += 1;
-            for (sum, probabilities) in sums.iter_mut().zip([ours, theirs]) {
-                *sum += log_loss(if swapped { probabilities.swapped() } else { probabilities }, target);
-            }
+            losses.push([ours, theirs].map(|probabilities| {
+                log_loss(if swapped { probabilities.swapped() } else { probabilities }, target)
+            }));
+            groups.push(&both.pair.group);
         }
-        if self.labelled > 0 {
-            let [ours, theirs] = sums.map(|sum| sum / self.labelled as f64);
-            (self.log_loss, self.their_log_loss) = (Some(ours), Some(theirs));
-            self.log_loss_difference = Some(ours - theirs);
+        self.note_losses(&losses, &Groups::new(groups.into_iter()));
+    }
+
+    /// The mean log losses, and the interval of their difference.
+    fn note_losses(&mut self, losses: &[[f64; 2]], groups: &Groups) {
+        if losses.is_empty() {
+            return;
         }
+        (self.labelled, self.prompts) = (losses.len(), groups.count());
+        let sum = |side: usize| losses.iter().map(|both| both[side]).sum::<f64>();
+        let [ours, theirs] = [0, 1].map(|side| sum(side) / losses.len() as f64);
+        (self.log_loss, self.their_log_loss) = (Some(ours), Some(theirs));
+        self.log_loss_difference = Some(ours - theirs);
+        let differences: Vec<f64> = losses.iter().map(|[ours, theirs]| ours - theirs).collect();
+        self.log_loss_difference_interval = Some(mean_interval(&differences, groups, RESAMPLING_SEED));
     }
 }
 
@@ -242,7 +264,7 @@ mod tests {
             distance: f64::NAN,
         };
         let mut comparison =
-            Comparison { tolerance: 1.0, largest_difference: Some(largest), ..Comparison::default() };
+            Comparison { tolerance: Some(1.0), largest_difference: Some(largest), ..Comparison::default() };
         assert!(comparison.verdict().is_err());
         comparison.largest_difference.as_mut().unwrap().distance = 0.5;
         assert!(comparison.verdict().is_ok());

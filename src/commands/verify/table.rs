@@ -22,9 +22,11 @@ pub(super) fn text(comparison: &Comparison) -> String {
         row(
             "largest difference of a logit",
             format!(
-                "{:.2e} (tolerance {:e}): battle `{}`, output {}: {} here, {} there",
+                "{:.2e}{}: battle `{}`, output {}: {} here, {} there",
                 largest.distance,
-                comparison.tolerance,
+                comparison
+                    .tolerance
+                    .map_or_else(String::new, |tolerance| format!(" (tolerance {tolerance:e})")),
                 largest.id,
                 largest.output.name(),
                 largest.logit,
@@ -39,8 +41,12 @@ pub(super) fn text(comparison: &Comparison) -> String {
     if let (Some(ours), Some(theirs), Some(difference)) =
         (comparison.log_loss, comparison.their_log_loss, comparison.log_loss_difference)
     {
+        let interval = comparison.log_loss_difference_interval;
+        let interval = interval.map_or_else(String::new, |[low, high]| {
+            format!(", 95 % interval {low:+.1e} to {high:+.1e} over {} prompts", comparison.prompts)
+        });
         let value = format!(
-            "{ours:.6} here, {theirs:.6} there, difference {difference:+.1e} ({} labelled, uncalibrated)",
+            "{ours:.6} here, {theirs:.6} there, difference {difference:+.1e}{interval} ({} labelled, uncalibrated)",
             comparison.labelled
         );
         row("log loss", value);

@@ -65,10 +65,12 @@ pub(super) fn rotary_tables(writer: &mut Writer, attention: &Attention) -> Resul
     let mut names = [String::new(), String::new()];
     for (index, function) in ["cosines", "sines"].into_iter().enumerate() {
         let name = format!("rotary.{function}.{}.{}{}", rotary.base, rotary.width, stretched(rotary.scaling));
-        names[index] = writer.store.computed(&mut writer.builder, (&name, &[positions, half]), |_| {
-            let [cosines, sines] = rotary.tables(positions);
-            Ok(if index == 0 { cosines } else { sines })
-        })?;
+        let element = writer.element();
+        names[index] =
+            writer.store.computed(&mut writer.builder, (&name, &[positions, half], element), |_| {
+                let [cosines, sines] = rotary.tables(positions);
+                Ok(if index == 0 { cosines } else { sines })
+            })?;
     }
     Ok(names)
 }

@@ -17,6 +17,7 @@ const IR_VERSION: i64 = 11;
 
 /// Number types as onnx.proto numbers them.
 pub(super) mod types {
+    pub(in super::super) const UINT8: i32 = 2;
     pub(in super::super) const INT32: i32 = 6;
     pub(in super::super) const INT64: i32 = 7;
     pub(in super::super) const FLOAT: i32 = 1;
@@ -61,7 +62,7 @@ impl Builder {
         output
     }
 
-    /// The same for several outputs; those that are not wanted get no name.
+    /// The same for several outputs; those that are not wanted get no name, and the last of them no place either.
     pub(super) fn node_with<const N: usize>(
         &mut self,
         (domain, operator): (&str, &str),
@@ -75,9 +76,10 @@ impl Builder {
             place += 1;
             if wanted { format!("{name}.{place}") } else { String::new() }
         });
+        let named = outputs.iter().rposition(|output| !output.is_empty()).map_or(0, |last| last + 1);
         self.graph.node.push(Node {
             input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: outputs.to_vec(),
+            output: outputs[..named].to_vec(),
             name,
             op_type: operator.to_owned(),
             attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),

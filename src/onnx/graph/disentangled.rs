@@ -30,7 +30,7 @@ pub(super) fn bias(
     let Some(sum) = terms.into_iter().reduce(|a, b| writer.builder.node(("", "Add"), &[&a, &b], &[])) else {
         return Ok(None);
     };
-    let element = writer.store.element();
+    let element = writer.element();
     let bytes = element.encode(&[attention.scale], "the scale of the scores")?;
     let scale = writer.builder.scalar(element, attention.scale, bytes);
     Ok(Some(writer.builder.node(("", "Mul"), &[&sum, &scale], &[])))
@@ -77,7 +77,7 @@ fn distance_table(writer: &mut Writer, parts: &Disentangled) -> Result<String, G
     if let Some(table) = writer.shared.get(&what) {
         return Ok(table.clone());
     }
-    let mut table = writer.store.weight(&mut writer.builder, &parts.table)?;
+    let mut table = writer.weight(&parts.table)?;
     if let Some(norm) = &parts.norm {
         table = writer.norm(norm, &table)?;
     }

@@ -5,10 +5,10 @@ use crate::architectures::{Embedding, Norm, NormKind, Operations, Parameter};
 
 /// The sum of the rows of the tables.
 pub(super) fn embed(writer: &mut Writer, embedding: &Embedding) -> Result<String, GraphError> {
-    let table = writer.store.weight(&mut writer.builder, &embedding.tokens)?;
+    let table = writer.weight(&embedding.tokens)?;
     let mut x = writer.builder.node(("", "Gather"), &[&table, names::IDS], &[]);
     if embedding.scale != 1.0 {
-        let element = writer.store.element();
+        let element = writer.element();
         let bytes = element.encode(&[embedding.scale], "the scale of the embedding")?;
         let scale = writer.builder.scalar(element, embedding.scale, bytes);
         x = writer.builder.node(("", "Mul"), &[&x, &scale], &[]);
@@ -23,7 +23,7 @@ pub(super) fn embed(writer: &mut Writer, embedding: &Embedding) -> Result<String
     }
     let is_done = |table: &Parameter| is_single(table) && embedding.positions.is_some();
     if let Some(segments) = embedding.segments.as_ref().filter(|table| !is_done(table)) {
-        let mut rows = writer.store.weight(&mut writer.builder, segments)?;
+        let mut rows = writer.weight(segments)?;
         if !is_single(segments) {
             rows = writer.builder.node(("", "Gather"), &[&rows, names::SEGMENTS], &[]);
         }
@@ -40,17 +40,17 @@ pub(super) fn embed_norm(
 ) -> Result<String, GraphError> {
     let positions = embedding.positions.as_ref();
     let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind) else {
-        let x = embed(writer, embedding)?;
+        let x = writer.embed(embedding)?;
         return writer.norm(norm, &x);
     };
-    let tokens = writer.store.weight(&mut writer.builder, &embedding.tokens)?;
+    let tokens = writer.weight(&embedding.tokens)?;
     let positions = position_table(writer, positions, embedding)?;
     let (mut input, mut segments) = ("", String::new());
     if let Some(table) = embedding.segments.as_ref().filter(|table| !is_single(table)) {
-        segments = writer.store.weight(&mut writer.builder, table)?;
+        segments = writer.weight(table)?;
         input = names::SEGMENTS;
     }
-    let [scale, bias] = writer.norm_weights(norm)?;
+    let [scale, bias] = writer.norm_weights(norm, writer.element())?;
     let inputs = [names::IDS, input, &tokens, &positions, &segments, &scale, &bias];
     let epsilon = [("epsilon", Value::Float(norm.epsilon))];
     let operator = (MICROSOFT, "EmbedLayerNormalization");
@@ -66,10 +66,11 @@ fn position_table(
     embedding: &Embedding,
 ) -> Result<String, GraphError> {
     let Some(segment) = embedding.segments.as_ref().filter(|table| is_single(table)) else {
-        return writer.store.weight(&mut writer.builder, positions);
+        return writer.weight(positions);
     };
     let name = format!("{}.with_segment", positions.name);
-    writer.store.computed(&mut writer.builder, (&name, &positions.shape), |store| {
+    let element = writer.element();
+    writer.store.computed(&mut writer.builder, (&name, &positions.shape, element), |store| {
         let (mut rows, segment) = (store.values(positions)?, store.values(segment)?);
         for row in rows.chunks_exact_mut(segment.len().max(1)) {
             row.iter_mut().zip(&segment).for_each(|(value, added)| *value += added);

@@ -18,11 +18,14 @@ pub(super) fn attend(writer: &mut Writer, attention: &Attention, x: &str) -> Res
     }
     let rotated = attention.rotary.is_some() || attention.head_norms.is_some();
     let apart = rotated || attention.disentangled.is_some();
+    // The packed operator takes its matrix as numbers of the graph's type only, and shows no queries, keys and values.
+    let packs = !apart && writer.low_bits.is_none() && !writer.is_watching();
     match attention.mask {
-        Mask::Padding if !apart => packed(writer, attention, (x, 0)),
-        Mask::Causal if !apart => packed(writer, attention, (x, 1)),
-        Mask::Padding => multi_head(writer, attention, (x, None)),
-        Mask::Surroundings { reach } => multi_head(writer, attention, (x, Some(reach))),
+        Mask::Padding if packs => packed(writer, attention, (x, 0)),
+        Mask::Causal if packs => packed(writer, attention, (x, 1)),
+        Mask::Padding => multi_head(writer, attention, (x, None, 0)),
+        Mask::Surroundings { reach } => multi_head(writer, attention, (x, Some(reach), 0)),
+        Mask::Causal if !apart => multi_head(writer, attention, (x, None, 1)),
         Mask::Causal => {
             refused("rotary positions, normalised heads or disentangled scores in a causal encoder")
         }
@@ -55,7 +58,7 @@ fn packed(
 fn multi_head(
     writer: &mut Writer,
     attention: &Attention,
-    (x, reach): (&str, Option<usize>),
+    (x, reach, causal): (&str, Option<usize>, i64),
 ) -> Result<String, GraphError> {
     let norms = attention.head_norms.as_deref();
     let query = projected(writer, attention, &attention.query, (x, norms.map(|norms| &norms[0])))?;
@@ -70,9 +73,14 @@ fn multi_head(
     let bias = biases.into_iter().reduce(|sum, bias| writer.builder.node(("", "Add"), &[&sum, &bias], &[]));
     let mut inputs = vec![&query, &key, &value, "", names::MASK];
     inputs.extend(bias.as_deref());
-    let attributes =
-        [("num_heads", Value::Int(dimension(attention.heads))), ("scale", Value::Float(attention.scale))];
-    Ok(writer.builder.node((MICROSOFT, "MultiHeadAttention"), &inputs, &attributes))
+    let attributes = [
+        ("num_heads", Value::Int(dimension(attention.heads))),
+        ("scale", Value::Float(attention.scale)),
+        ("unidirectional", Value::Int(causal)),
+    ];
+    // An encoder that is not causal says nothing of it, as ever: its graph keeps its bytes.
+    let attributes = if causal == 1 { &attributes[..] } else { &attributes[..2] };
+    Ok(writer.builder.node((MICROSOFT, "MultiHeadAttention"), &inputs, attributes))
 }
 
 /// Queries or keys turned by their positions, which count from the first place.
@@ -93,7 +101,7 @@ fn surroundings(writer: &mut Writer, reach: usize) -> Result<String, GraphError>
     if let Some(bias) = writer.shared.get(&what) {
         return Ok(bias.clone());
     }
-    let element = writer.store.element();
+    let element = writer.element();
     let mut number = |value: f32| {
         let bytes = element.encode(&[value], "the mask of the surroundings")?;
         Ok::<String, GraphError>(writer.builder.scalar(element, value, bytes))
@@ -131,23 +139,25 @@ fn packed_projections(writer: &mut Writer, attention: &Attention) -> Result<(Str
     let inputs = attention.query.inputs;
     let total = parts.iter().map(|part| part.outputs).sum();
     let prefix = attention.query.name.rsplit_once('.').map_or("attention", |(prefix, _)| prefix).to_owned();
+    let element = writer.element();
     let weight = format!("{prefix}.packed.weight");
-    let weight = writer.store.computed(&mut writer.builder, (&weight, &[inputs, total]), |store| {
-        let mut packed = vec![0.0; inputs * total];
-        let mut first = 0;
-        for part in parts {
-            let values = store.values(&part.weight())?;
-            for (output, row) in values.chunks_exact(inputs.max(1)).enumerate() {
-                for (input, value) in row.iter().enumerate() {
-                    packed[input * total + first + output] = *value;
+    let weight =
+        writer.store.computed(&mut writer.builder, (&weight, &[inputs, total], element), |store| {
+            let mut packed = vec![0.0; inputs * total];
+            let mut first = 0;
+            for part in parts {
+                let values = store.values(&part.weight())?;
+                for (output, row) in values.chunks_exact(inputs.max(1)).enumerate() {
+                    for (input, value) in row.iter().enumerate() {
+                        packed[input * total + first + output] = *value;
+                    }
                 }
+                first += part.outputs;
             }
-            first += part.outputs;
-        }
-        Ok(packed)
-    })?;
+            Ok(packed)
+        })?;
     let bias = format!("{prefix}.packed.bias");
-    let bias = writer.store.computed(&mut writer.builder, (&bias, &[total]), |store| {
+    let bias = writer.store.computed(&mut writer.builder, (&bias, &[total], element), |store| {
         let mut packed = Vec::with_capacity(total);
         for part in parts {
             match part.bias() {
@@ -169,7 +179,8 @@ fn relative_bias(writer: &mut Writer, attention: &Attention) -> Result<Option<St
     let (far, heads) = (bias.max_distance, attention.heads);
     let columns = 2 * far + 1;
     let name = format!("{}.by_distance", bias.table.name);
-    let table = writer.store.computed(&mut writer.builder, (&name, &[heads, columns]), |store| {
+    let element = writer.element();
+    let table = writer.store.computed(&mut writer.builder, (&name, &[heads, columns], element), |store| {
         let values = store.values(&bias.table)?;
         let bucket = |column: usize| bias.bucket(far.saturating_sub(column), column.saturating_sub(far));
         let row = |head: usize| (0..columns).map(move |column| bucket(column) * heads + head);

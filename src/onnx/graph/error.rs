@@ -55,6 +55,14 @@ pub enum GraphError {
         /// What it asks for.
         form: &'static str,
     },
+    /// What is asked for in f32 is not there, or cannot be.
+    #[error("`{name}` cannot be computed in f32 by itself: {message}")]
+    InF32 {
+        /// What was asked for.
+        name: String,
+        /// Why, and what can be.
+        message: String,
+    },
     /// The weights cannot be used in place.
     #[error("`{}` cannot be linked into the model folder: {source}; import without linking", path.display())]
     Link {

@@ -66,7 +66,7 @@ pub fn import_foreign(
     card.files = marks(folder.path())?;
     card.write(folder.path())?;
     folder.commit()?;
-    Ok(ImportReport { card, nodes, warnings: foreign.warnings() })
+    Ok(ImportReport { card, nodes, rounded: Vec::new(), warnings: foreign.warnings() })
 }
 
 fn read_config(folder: &Path) -> Result<Value, GraphError> {
@@ -163,6 +163,8 @@ impl Foreign<'_> {
             family: None,
             graph,
             element: *element,
+            low_bits: None,
+            in_f32: Vec::new(),
             width: *width,
             vocabulary_size: number(self.config, &["vocab_size"]).unwrap_or(tokens).max(tokens),
             max_positions: *max_positions,

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::GraphError;
 use super::folder::StagedFolder;
+use super::precision::{RESIDUAL, check_in_f32};
+use super::sites::Site;
+use super::stored::RoundedWeight;
 use super::writer::{GraphForm, Writer, WrittenGraph};
 use crate::architectures::{States, hidden_states, needed_weights};
 use crate::checkpoint::{
     Checkpoint, CheckpointError, Element, FORMAT_VERSION, Family, FamilyConfig, FileMark, GraphKind,
-    HeadChoice, HeadForm, LoadedHead, ModelCard, OutputMeaning, Pooling, Source, VerdictToken, files,
-    load_head, write_head,
+    HeadChoice, HeadForm, LoadedHead, LowBits, ModelCard, OutputMeaning, Pooling, Source, VerdictToken,
+    files, load_head, write_head,
 };
 
 /// Where the weights of an imported model lie.
@@ -41,6 +44,10 @@ pub struct ImportOptions {
     pub replace: bool,
     /// The model that a PEFT adapter was trained on, where what is imported is one.
     pub base: Option<PathBuf>,
+    /// How the matrices of its linear maps are rounded, where they are.
+    pub low_bits: Option<LowBits>,
+    /// What is computed in f32 where `element` is narrower: linear maps by name, and `residual`.
+    pub in_f32: BTreeSet<String>,
 }
 
 impl Default for ImportOptions {
@@ -53,6 +60,8 @@ impl Default for ImportOptions {
             storage: WeightStorage::Packed,
             replace: false,
             base: None,
+            low_bits: None,
+            in_f32: BTreeSet::new(),
         }
     }
 }
@@ -64,6 +73,8 @@ pub struct ImportReport {
     pub card: ModelCard,
     /// Nodes of the graph.
     pub nodes: usize,
+    /// How far each matrix moved that was rounded, in the order of its use.
+    pub rounded: Vec<RoundedWeight>,
     /// What somebody should know before relying on it.
     pub warnings: Vec<String>,
 }
@@ -96,6 +107,13 @@ pub fn import_with(
     add: &Addition<'_>,
 ) -> Result<ImportReport, GraphError> {
     let folder = StagedFolder::create(target, options.replace)?;
+    let checkpoint = open(checkpoint_folder, options)?;
+    let head = load_head(&checkpoint, &options.head, options.outputs.as_deref())?;
+    fill(folder, (&checkpoint, &head), options, add)
+}
+
+/// Opens a checkpoint, or an adapter on its base, in which everything is there that its family needs.
+fn open(checkpoint_folder: &Path, options: &ImportOptions) -> Result<Checkpoint, GraphError> {
     let checkpoint = match &options.base {
         Some(base) => Checkpoint::open_adapter(checkpoint_folder, base)?,
         None => Checkpoint::open(checkpoint_folder)?,
@@ -105,8 +123,29 @@ pub fn import_with(
         .map(|parameter| (parameter.name, parameter.shape))
         .collect();
     checkpoint.weights.check(&needed)?;
-    let head = load_head(&checkpoint, &options.head, options.outputs.as_deref())?;
-    fill(folder, (&checkpoint, &head), options, add)
+    Ok(checkpoint)
+}
+
+/// Writes a graph into a folder that gives no hidden states, but the largest absolute number of every site, [1, sites], of
+/// batches of one text; it computes in f32 with the weights that are stored. Gives the sites in their order.
+///
+/// # Errors
+/// `GraphError` for a checkpoint that cannot be used, or a file that cannot be written.
+pub fn write_sites(
+    checkpoint_folder: &Path,
+    folder: &Path,
+    options: &ImportOptions,
+) -> Result<Vec<Site>, GraphError> {
+    let checkpoint = open(checkpoint_folder, options)?;
+    let config = &checkpoint.config;
+    let (is_decoder, segments) = (config.family().is_decoder(), config.has_segments());
+    let form = GraphForm { is_decoder, segments, ..GraphForm::default() };
+    let mut writer = Writer::create(&checkpoint.weights, folder, form)?;
+    writer.watch();
+    hidden_states(&mut writer, config, States::All)?;
+    let (graph, sites) = writer.finish_sites()?;
+    crate::files::write(&folder.join(files::GRAPH), &graph.bytes)?;
+    Ok(sites)
 }
 
 /// Writes a model folder of a checkpoint that is open already, and whose weights training may have replaced, with this
@@ -130,6 +169,7 @@ fn fill(
     add: &Addition<'_>,
 ) -> Result<ImportReport, GraphError> {
     let kind = graph_kind(&checkpoint.config, head.head.pooling);
+    check_in_f32(&checkpoint.config, options.element, &options.in_f32)?;
 
     let graph = write_graph(checkpoint, folder.path(), options, kind)?;
     let left_out = checkpoint.weights.unused()?;
@@ -145,7 +185,7 @@ fn fill(
     card.write(folder.path())?;
     folder.commit()?;
     let warnings = warnings(checkpoint, options);
-    Ok(ImportReport { card, nodes: graph.nodes, warnings })
+    Ok(ImportReport { card, nodes: graph.nodes, rounded: graph.rounded, warnings })
 }
 
 fn write_graph(
@@ -160,6 +200,8 @@ fn write_graph(
         segments: config.has_segments(),
         element: options.element,
         storage: options.storage,
+        low_bits: options.low_bits,
+        in_f32: options.in_f32.clone(),
     };
     let states = if kind == GraphKind::Decoder { States::Last } else { States::All };
     let mut writer = Writer::create(&checkpoint.weights, folder, form)?;
@@ -182,6 +224,8 @@ fn card(checkpoint: &Checkpoint, head: &LoadedHead, options: &ImportOptions, gra
         family: Some(config.family()),
         graph,
         element: options.element,
+        low_bits: options.low_bits,
+        in_f32: options.in_f32.iter().cloned().collect(),
         width: config.width(),
         vocabulary_size: config.vocabulary_size(),
         max_positions: config.max_positions(),
@@ -242,9 +286,12 @@ fn warnings(checkpoint: &Checkpoint, options: &ImportOptions) -> Vec<String> {
         warnings.push("the head is fresh: its predictions mean nothing until it is trained".to_owned());
     }
     let family = checkpoint.config.family();
-    if matches!(family, Family::Gemma2 | Family::Gemma3) && options.element == Element::F16 {
+    let narrow = options.element == Element::F16 && !options.in_f32.contains(RESIDUAL);
+    if matches!(family, Family::Gemma2 | Family::Gemma3) && narrow {
         let name = family.name();
-        warnings.push(format!("hidden states of {name} outgrow f16 on long texts; bf16 or f32 hold them"));
+        warnings.push(format!(
+            "hidden states of {name} outgrow f16 on long texts; bf16 or f32 hold them, or `--in-f32 {RESIDUAL}`"
+        ));
     }
     if options.element == Element::Bf16 {
         warnings.push("ONNX Runtime computes bf16 graphs on CUDA only".to_owned());

@@ -5,6 +5,7 @@
 //! outside of it, so that a prediction does not depend on its batch.
 
 mod attention;
+mod blocks;
 mod builder;
 mod data;
 mod disentangled;
@@ -15,16 +16,24 @@ mod external;
 mod folder;
 mod foreign;
 mod import;
+mod linear;
 mod messages;
+mod operations;
+mod precision;
 mod probe;
 mod rehead;
+mod sites;
 mod stored;
 mod trial;
 mod writer;
 
 pub use error::GraphError;
 pub use foreign::{ForeignOptions, import_foreign};
-pub use import::{Addition, ImportOptions, ImportReport, WeightStorage, import, import_with, write_model};
+pub use import::{
+    Addition, ImportOptions, ImportReport, WeightStorage, import, import_with, write_model, write_sites,
+};
 pub use rehead::with_head;
+pub use sites::Site;
+pub use stored::RoundedWeight;
 pub(super) use trial::trial_graph;
 pub use writer::{GraphForm, Writer, WrittenGraph};

@@ -1,12 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::builder::{Builder, MICROSOFT, Value, dimension, types};
+use super::builder::{Builder, dimension, types};
 use super::messages::Size;
-use super::stored::Store;
-use super::{GraphError, WeightStorage, attention, embedding, encoder};
-use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations, States};
-use crate::checkpoint::{Activation, Element, Weights};
+use super::precision::Precision;
+use super::sites::{Site, Sites};
+use super::stored::{RoundedWeight, Store};
+use super::{GraphError, WeightStorage};
+use crate::architectures::{Norm, NormKind, Parameter, States};
+use crate::checkpoint::{Element, LowBits, Weights};
 
 /// The names of inputs and outputs.
 pub(super) mod names {
@@ -19,7 +21,7 @@ pub(super) mod names {
 }
 
 /// What a graph is to be like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphForm {
     /// Whether a token sees only what stands before it; it decides the inputs.
     pub is_decoder: bool,
@@ -29,10 +31,28 @@ pub struct GraphForm {
     pub element: Element,
     /// Where its weights lie.
     pub storage: WeightStorage,
+    /// How the matrices of its linear maps are rounded, where they are.
+    pub low_bits: Option<LowBits>,
+    /// What it computes in f32 where its own type is narrower: linear maps by name, and `residual`.
+    pub in_f32: BTreeSet<String>,
+}
+
+impl Default for GraphForm {
+    /// An encoder without segments in f32.
+    fn default() -> Self {
+        Self {
+            is_decoder: false,
+            segments: false,
+            element: Element::F32,
+            storage: WeightStorage::Packed,
+            low_bits: None,
+            in_f32: BTreeSet::new(),
+        }
+    }
 }
 
 /// A graph that was written; its numbers are in the folder already.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WrittenGraph {
     /// The bytes of `model.onnx`.
     pub bytes: Vec<u8>,
@@ -40,6 +60,8 @@ pub struct WrittenGraph {
     pub nodes: usize,
     /// The files of the checkpoint that it points into.
     pub in_place: BTreeSet<PathBuf>,
+    /// How far each matrix moved that was rounded.
+    pub rounded: Vec<RoundedWeight>,
 }
 
 /// Writes one graph: the interpreter whose values are the names of nodes.
@@ -48,7 +70,10 @@ pub struct Writer<'a> {
     pub(super) store: Store<'a>,
     /// Values that several layers use, by what they are.
     pub(super) shared: BTreeMap<String, String>,
-    is_decoder: bool,
+    pub(super) precision: Precision,
+    pub(super) low_bits: Option<LowBits>,
+    pub(super) sites: Option<Sites>,
+    pub(super) is_decoder: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -59,9 +84,16 @@ impl<'a> Writer<'a> {
     pub fn create(weights: &'a Weights, folder: &Path, form: GraphForm) -> Result<Self, GraphError> {
         let store = Store::create(weights, folder, form.element, form.storage)?;
         let (builder, shared) = (Builder::default(), BTreeMap::new());
-        let mut writer = Self { builder, store, shared, is_decoder: form.is_decoder };
+        let precision = Precision::new(form.element, form.in_f32);
+        let GraphForm { is_decoder, low_bits, .. } = form;
+        let mut writer = Self { builder, store, shared, precision, low_bits, sites: None, is_decoder };
         writer.declare_inputs(form.segments);
         Ok(writer)
+    }
+
+    /// From here on the largest numbers of the model are looked at; [`finish_sites`](Self::finish_sites) ends it.
+    pub fn watch(&mut self) {
+        self.sites = Some(Sites::default());
     }
 
     /// Makes a value the output `hidden`, in f32, and gives the data file its name.
@@ -69,19 +101,30 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// `GraphError` when the file cannot be written.
     pub fn finish(mut self, hidden: &str, width: usize, states: States) -> Result<WrittenGraph, GraphError> {
-        let mut hidden = hidden.to_owned();
-        if self.store.element() != Element::F32 {
-            let to = Value::Int(types::FLOAT.into());
-            hidden = self.builder.node(("", "Cast"), &[&hidden], &[("to", to)]);
-        }
+        let hidden = self.cast(hidden, Element::F32);
         let mut sizes = vec![Size::Named("batch".to_owned())];
         if states == States::All {
             sizes.push(Size::Named("sequence".to_owned()));
         }
         sizes.push(Size::Value(dimension(width)));
-        self.builder.output(&hidden, names::HIDDEN, sizes);
-        let nodes = self.builder.node_count();
-        Ok(WrittenGraph { bytes: self.builder.encode("tiebreak"), nodes, in_place: self.store.commit()? })
+        self.written(&hidden, sizes)
+    }
+
+    /// Makes the output `hidden` the largest absolute number of every site, [1, sites], for batches of one text.
+    ///
+    /// # Errors
+    /// `GraphError` when the file cannot be written.
+    pub fn finish_sites(mut self) -> Result<(WrittenGraph, Vec<Site>), GraphError> {
+        let (largest, sites) = self.sites.take().unwrap_or_default().largest(&mut self.builder);
+        let sizes = vec![Size::Named("batch".to_owned()), Size::Value(dimension(sites.len()))];
+        Ok((self.written(&largest, sizes)?, sites))
+    }
+
+    fn written(mut self, output: &str, sizes: Vec<Size>) -> Result<WrittenGraph, GraphError> {
+        self.builder.output(output, names::HIDDEN, sizes);
+        let (nodes, rounded) = (self.builder.node_count(), self.store.rounded().to_vec());
+        let bytes = self.builder.encode("tiebreak");
+        Ok(WrittenGraph { bytes, nodes, in_place: self.store.commit()?, rounded })
     }
 
     fn declare_inputs(&mut self, segments: bool) {
@@ -100,171 +143,31 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// `x W'` alone.
-    fn product(&mut self, linear: &Linear, x: &str) -> Result<String, GraphError> {
-        let weight = self.store.weight(&mut self.builder, &linear.weight())?;
-        let transposed = [("transB", Value::Int(1))];
-        Ok(self.builder.node((MICROSOFT, "FusedMatMul"), &[x, &weight], &transposed))
+    /// The number type of the graph.
+    pub(super) fn element(&self) -> Element {
+        self.precision.element()
     }
 
-    /// b, or the empty name.
-    fn bias(&mut self, linear: &Linear) -> Result<String, GraphError> {
-        match linear.bias() {
-            Some(bias) => self.store.weight(&mut self.builder, &bias),
-            None => Ok(String::new()),
-        }
+    /// A weight in the number type of the graph.
+    pub(super) fn weight(&mut self, parameter: &Parameter) -> Result<String, GraphError> {
+        let element = self.element();
+        self.store.weight(&mut self.builder, parameter, element)
     }
 
     /// w and, of a layer norm, b; 1 is added where the family stores the distance from it.
-    pub(super) fn norm_weights(&mut self, norm: &Norm) -> Result<[String; 2], GraphError> {
+    pub(super) fn norm_weights(&mut self, norm: &Norm, element: Element) -> Result<[String; 2], GraphError> {
         let weight = norm.weight();
         let scale = if norm.kind == NormKind::RootOfOffset {
-            self.store.computed(&mut self.builder, (&weight.name, &weight.shape), |store| {
+            self.store.computed(&mut self.builder, (&weight.name, &weight.shape, element), |store| {
                 Ok(store.values(&weight)?.into_iter().map(|value| 1.0 + value).collect())
             })?
         } else {
-            self.store.weight(&mut self.builder, &weight)?
+            self.store.weight(&mut self.builder, &weight, element)?
         };
         let bias = match norm.bias() {
-            Some(bias) => self.store.weight(&mut self.builder, &bias)?,
+            Some(bias) => self.store.weight(&mut self.builder, &bias, element)?,
             None => String::new(),
         };
         Ok([scale, bias])
-    }
-}
-
-impl Operations for Writer<'_> {
-    type Tensor = String;
-    type Error = GraphError;
-
-    fn embed(&mut self, embedding: &Embedding) -> Result<String, GraphError> {
-        embedding::embed(self, embedding)
-    }
-
-    fn linear(&mut self, linear: &Linear, x: &String) -> Result<String, GraphError> {
-        let y = self.product(linear, x)?;
-        let bias = self.bias(linear)?;
-        if bias.is_empty() {
-            return Ok(y);
-        }
-        Ok(self.builder.node(("", "Add"), &[&y, &bias], &[]))
-    }
-
-    fn norm(&mut self, norm: &Norm, x: &String) -> Result<String, GraphError> {
-        let [scale, bias] = self.norm_weights(norm)?;
-        let attributes = [("axis", Value::Int(-1)), ("epsilon", Value::Float(norm.epsilon))];
-        Ok(match norm.kind {
-            NormKind::LayerWithoutBias => {
-                self.builder.node(("", "LayerNormalization"), &[x, &scale], &attributes)
-            }
-            NormKind::Layer => {
-                self.builder.node(("", "LayerNormalization"), &[x, &scale, &bias], &attributes)
-            }
-            NormKind::Root | NormKind::RootOfOffset => {
-                self.builder.node(("", "RMSNormalization"), &[x, &scale], &attributes)
-            }
-        })
-    }
-
-    fn attention(&mut self, attention: &Attention, x: &String) -> Result<String, GraphError> {
-        if self.is_decoder {
-            attention::grouped(self, attention, x)
-        } else {
-            encoder::attend(self, attention, x)
-        }
-    }
-
-    fn activate(&mut self, function: Activation, x: &String) -> Result<String, GraphError> {
-        // x sigmoid(alpha x) with alpha 1.
-        let alpha = [("alpha", Value::Float(1.0))];
-        Ok(match function {
-            Activation::GeluErf => self.builder.node((MICROSOFT, "Gelu"), &[x], &[]),
-            Activation::GeluTanh => self.builder.node((MICROSOFT, "FastGelu"), &[x], &[]),
-            Activation::Silu => self.builder.node((MICROSOFT, "QuickGelu"), &[x], &alpha),
-        })
-    }
-
-    fn add(&mut self, a: &String, b: &String) -> Result<String, GraphError> {
-        Ok(self.builder.node(("", "Add"), &[a, b], &[]))
-    }
-
-    fn multiply(&mut self, a: &String, b: &String) -> Result<String, GraphError> {
-        Ok(self.builder.node(("", "Mul"), &[a, b], &[]))
-    }
-
-    fn last_token(&mut self, x: &String) -> Result<String, GraphError> {
-        if !self.is_decoder {
-            let layer = "last token".to_owned();
-            return Err(GraphError::Unsupported { layer, form: "the last token of an encoder" });
-        }
-        let to = Value::Int(types::INT64.into());
-        let places = self.builder.node(("", "Cast"), &[names::LAST_PLACES], &[("to", to)]);
-        let behind = self.builder.integers(&[-1]);
-        let places = self.builder.node(("", "Unsqueeze"), &[&places, &behind], &[]);
-        Ok(self.builder.node(("", "GatherND"), &[x, &places], &[("batch_dims", Value::Int(1))]))
-    }
-
-    fn embed_norm(&mut self, embedding: &Embedding, norm: &Norm) -> Result<String, GraphError> {
-        embedding::embed_norm(self, embedding, norm)
-    }
-
-    fn linear_activate(
-        &mut self,
-        linear: &Linear,
-        function: Activation,
-        x: &String,
-    ) -> Result<String, GraphError> {
-        let y = self.product(linear, x)?;
-        let bias = self.bias(linear)?;
-        match function {
-            _ if bias.is_empty() => self.activate(function, &y),
-            Activation::GeluErf => Ok(self.builder.node((MICROSOFT, "BiasGelu"), &[&y, &bias], &[])),
-            Activation::GeluTanh => Ok(self.builder.node((MICROSOFT, "FastGelu"), &[&y, &bias], &[])),
-            Activation::Silu => {
-                let y = self.builder.node(("", "Add"), &[&y, &bias], &[]);
-                self.activate(function, &y)
-            }
-        }
-    }
-
-    fn linear_add_norm(
-        &mut self,
-        linear: &Linear,
-        x: &String,
-        residual: &String,
-        norm: &Norm,
-    ) -> Result<String, GraphError> {
-        if norm.kind != NormKind::Layer {
-            let y = self.linear(linear, x)?;
-            return self.add_norm(&y, residual, norm).map(|(_, normalised)| normalised);
-        }
-        let y = self.product(linear, x)?;
-        let bias = self.bias(linear)?;
-        let [scale, shift] = self.norm_weights(norm)?;
-        let mut inputs = vec![y.as_str(), residual, &scale, &shift, &bias];
-        inputs.truncate(if bias.is_empty() { 4 } else { 5 });
-        let epsilon = [("epsilon", Value::Float(norm.epsilon))];
-        Ok(self.builder.node((MICROSOFT, "SkipLayerNormalization"), &inputs, &epsilon))
-    }
-
-    fn add_norm(
-        &mut self,
-        x: &String,
-        residual: &String,
-        norm: &Norm,
-    ) -> Result<(String, String), GraphError> {
-        let [scale, shift] = self.norm_weights(norm)?;
-        let epsilon = [("epsilon", Value::Float(norm.epsilon))];
-        let (operator, inputs) = match norm.kind {
-            NormKind::Layer => ("SkipLayerNormalization", vec![x.as_str(), residual, &scale, &shift]),
-            NormKind::LayerWithoutBias => ("SkipLayerNormalization", vec![x.as_str(), residual, &scale]),
-            NormKind::Root | NormKind::RootOfOffset => {
-                ("SkipSimplifiedLayerNormalization", vec![x.as_str(), residual, &scale])
-            }
-        };
-        let wanted = [true, false, false, true];
-        let [normalised, _, _, sum] =
-            self.builder.node_with((MICROSOFT, operator), &inputs, &epsilon, wanted);
-        Ok((sum, normalised))
     }
 }
