@@ -1,4 +1,5 @@
-use super::{AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Operations, States};
+use super::bert_layers::{BertLayers, linear};
+use super::{AdapterSlot, Attention, Embedding, Mask, Operations, States};
 use crate::checkpoint::BertConfig;
 
 /// BERT (Devlin et al. 2019), `MiniLM`, and `RoBERTa` (Liu et al. 2019), whose positions begin later in its table: learnt positions, normalisation behind each half of a layer.
@@ -7,25 +8,17 @@ pub(super) fn bert<O: Operations>(
     config: &BertConfig,
     states: States,
 ) -> Result<O::Tensor, O::Error> {
-    let mut x = operations.embed_norm(&embedding(config), &norm(config, "embeddings.LayerNorm"))?;
-    for index in 0..config.num_hidden_layers {
-        operations.layer_begins(&mut [&mut x])?;
-        let at = |part: &str| format!("encoder.layer.{index}.{part}");
-        let [width, inside] = [config.hidden_size, config.intermediate_size];
+    let attention = |at: &str| attention(config, at);
+    layers(config).run(operations, &embedding(config), attention, states)
+}
 
-        let gathered = operations.attention(&attention(config, &at("attention.self")), &x)?;
-        let output = linear(at("attention.output.dense"), [width, width], AdapterSlot::AttentionOutput);
-        let middle_norm = norm(config, &at("attention.output.LayerNorm"));
-        let middle = operations.linear_add_norm(&output, &gathered, &x, &middle_norm)?;
-
-        let up = linear(at("intermediate.dense"), [width, inside], AdapterSlot::Up);
-        let inner = operations.linear_activate(&up, config.hidden_act, &middle)?;
-        let down = linear(at("output.dense"), [inside, width], AdapterSlot::Down);
-        x = operations.linear_add_norm(&down, &inner, &middle, &norm(config, &at("output.LayerNorm")))?;
-    }
-    match states {
-        States::All => Ok(x),
-        States::Last => operations.last_token(&x),
+fn layers(config: &BertConfig) -> BertLayers {
+    BertLayers {
+        width: config.hidden_size,
+        inside: config.intermediate_size,
+        count: config.num_hidden_layers,
+        activation: config.hidden_act,
+        epsilon: config.layer_norm_eps,
     }
 }
 
@@ -59,13 +52,4 @@ fn attention(config: &BertConfig, at: &str) -> Attention {
         relative_bias: None,
         disentangled: None,
     }
-}
-
-fn linear(name: String, [inputs, outputs]: [usize; 2], slot: AdapterSlot) -> Linear {
-    Linear { name, inputs, outputs, has_bias: true, slot }
-}
-
-fn norm(config: &BertConfig, name: &str) -> Norm {
-    let (width, epsilon) = (config.hidden_size, config.layer_norm_eps);
-    Norm { name: name.to_owned(), width, kind: NormKind::Layer, epsilon }
 }

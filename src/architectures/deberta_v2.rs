@@ -1,6 +1,5 @@
-use super::{
-    AdapterSlot, Attention, Disentangled, Embedding, Linear, Mask, Norm, NormKind, Operations, States,
-};
+use super::bert_layers::{BertLayers, linear};
+use super::{AdapterSlot, Attention, Disentangled, Embedding, Mask, Operations, States};
 use crate::checkpoint::DebertaV2Config;
 
 /// `DeBERTa` v2 and v3 (He et al. 2021): a BERT whose scores know content and distance apart.
@@ -9,25 +8,17 @@ pub(super) fn deberta_v2<O: Operations>(
     config: &DebertaV2Config,
     states: States,
 ) -> Result<O::Tensor, O::Error> {
-    let mut x = operations.embed_norm(&embedding(config), &norm(config, "embeddings.LayerNorm"))?;
-    for index in 0..config.num_hidden_layers {
-        operations.layer_begins(&mut [&mut x])?;
-        let at = |part: &str| format!("encoder.layer.{index}.{part}");
-        let [width, inside] = [config.hidden_size, config.intermediate_size];
+    let attention = |at: &str| attention(config, at);
+    layers(config).run(operations, &embedding(config), attention, states)
+}
 
-        let gathered = operations.attention(&attention(config, &at("attention.self")), &x)?;
-        let output = linear(at("attention.output.dense"), [width, width], AdapterSlot::AttentionOutput);
-        let middle_norm = norm(config, &at("attention.output.LayerNorm"));
-        let middle = operations.linear_add_norm(&output, &gathered, &x, &middle_norm)?;
-
-        let up = linear(at("intermediate.dense"), [width, inside], AdapterSlot::Up);
-        let inner = operations.linear_activate(&up, config.hidden_act, &middle)?;
-        let down = linear(at("output.dense"), [inside, width], AdapterSlot::Down);
-        x = operations.linear_add_norm(&down, &inner, &middle, &norm(config, &at("output.LayerNorm")))?;
-    }
-    match states {
-        States::All => Ok(x),
-        States::Last => operations.last_token(&x),
+fn layers(config: &DebertaV2Config) -> BertLayers {
+    BertLayers {
+        width: config.hidden_size,
+        inside: config.intermediate_size,
+        count: config.num_hidden_layers,
+        activation: config.hidden_act,
+        epsilon: config.layer_norm_eps,
     }
 }
 
@@ -76,20 +67,11 @@ fn disentangled(config: &DebertaV2Config, at: &str) -> Disentangled {
     let rows = 2 * config.buckets().unwrap_or(config.max_distance());
     Disentangled {
         table: Embedding::table("encoder.rel_embeddings.weight", rows, width),
-        norm: config.normalises_distances().then(|| norm(config, "encoder.LayerNorm")),
+        norm: config.normalises_distances().then(|| layers(config).norm("encoder.LayerNorm")),
         key: content_asks.then(|| part("key_proj", "pos_key_proj", AdapterSlot::Key)),
         query: distance_asks.then(|| part("query_proj", "pos_query_proj", AdapterSlot::Query)),
         max_distance: config.max_distance(),
         logarithmic: config.buckets().is_some(),
         max_positions: config.max_position_embeddings,
     }
-}
-
-fn linear(name: String, [inputs, outputs]: [usize; 2], slot: AdapterSlot) -> Linear {
-    Linear { name, inputs, outputs, has_bias: true, slot }
-}
-
-fn norm(config: &DebertaV2Config, name: &str) -> Norm {
-    let (width, epsilon) = (config.hidden_size, config.layer_norm_eps);
-    Norm { name: name.to_owned(), width, kind: NormKind::Layer, epsilon }
 }

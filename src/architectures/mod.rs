@@ -7,6 +7,7 @@
 //! the primitives, and an interpreter overrides those which it has.
 
 mod bert;
+mod bert_layers;
 mod deberta_v2;
 mod disentangled;
 mod gemma2;

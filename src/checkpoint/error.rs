@@ -58,7 +58,8 @@ pub enum CheckpointError {
     },
     /// An adapter without its base model.
     #[error(
-        "`{}` is a PEFT adapter and no whole model; name the folder of the model that it was trained on with `--base DIR`",
+        "`{}` is a PEFT adapter and no whole model; name the folder of the model that it was trained on with `--base DIR`, or, \
+         where it is a whole model with the adapter merged, take `adapter_config.json` out of it",
         folder.display()
     )]
     AdapterWithoutBase {

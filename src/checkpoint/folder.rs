@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::adapter::{self, CONFIG};
 use super::vocabulary::TOKENIZER;
-use super::{CheckpointError, FamilyConfig, Vocabulary, Weights};
+use super::{CheckpointError, FamilyConfig, Vocabulary, Weights, files};
 
 /// A model directory, opened: configuration read, weights mapped, tokenizer compared with the embedding table.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Checkpoint {
     pub folder: PathBuf,
     /// Where the tokenizer lies.
     pub tokenizer_folder: PathBuf,
+    /// The model folder that an adapter is part of, whose head was trained with it.
+    pub(super) trained: Option<PathBuf>,
     /// What decides the graph.
     pub config: FamilyConfig,
     /// All of `config.json`.
@@ -29,7 +31,8 @@ impl Checkpoint {
     /// # Errors
     /// `CheckpointError` names the file that is missing, damaged or not supported.
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
-        if folder.join(CONFIG).is_file() && !folder.join("config.json").is_file() {
+        // With a config.json beside it too: transformers would take the base from elsewhere and put the adapter on it.
+        if folder.join(CONFIG).is_file() {
             return Err(CheckpointError::AdapterWithoutBase { folder: folder.to_owned() });
         }
         Self::open_with(folder, None)
@@ -48,7 +51,10 @@ impl Checkpoint {
     }
 
     fn open_with(folder: &Path, adapter: Option<&Path>) -> Result<Self, CheckpointError> {
-        let (config, json) = FamilyConfig::read(&folder.join("config.json"))?;
+        let (config, mut json) = FamilyConfig::read(&folder.join("config.json"))?;
+        if let Some(own) = adapter.filter(|adapter| adapter.join("config.json").is_file()) {
+            json = own_config(own, &config)?;
+        }
         let mut weights = Weights::open(folder, config.family())?;
         if let Some(adapter) = adapter {
             adapter::attach(&mut weights, adapter)?;
@@ -60,7 +66,8 @@ impl Checkpoint {
         let tokenizer = tokenizer_folder.join(TOKENIZER);
         let vocabulary = Vocabulary::read(&tokenizer)?;
         vocabulary.check(config.vocabulary_size(), &tokenizer)?;
-        Ok(Self { folder: folder.to_owned(), tokenizer_folder, config, json, weights, vocabulary })
+        let trained = adapter.filter(|adapter| adapter.join(files::CARD).is_file()).map(Path::to_owned);
+        Ok(Self { folder: folder.to_owned(), tokenizer_folder, trained, config, json, weights, vocabulary })
     }
 
     /// The classes that the checkpoint was saved from, as `config.json` names them.
@@ -69,4 +76,18 @@ impl Checkpoint {
         let names = self.json.get("architectures").and_then(Value::as_array);
         names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     }
+}
+
+/// The config.json that training saved beside an adapter: it knows the labels of the adapter's own head. It must be of the
+/// same graph as that of the base.
+fn own_config(adapter: &Path, base: &FamilyConfig) -> Result<Value, CheckpointError> {
+    let (config, json) = FamilyConfig::read(&adapter.join("config.json"))?;
+    if &config == base {
+        return Ok(json);
+    }
+    let message =
+        "its config.json is that of another model than the base; name the base that it was trained on, or \
+                   take config.json out of the folder"
+            .to_owned();
+    Err(CheckpointError::AdapterMismatch { folder: adapter.to_owned(), message })
 }

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::labels::meanings_of_config;
 use super::own_head::{head_names, own};
-use super::{Checkpoint, CheckpointError, Dense, Family, Head, HeadActivation, OutputMeaning, Pooling};
+use super::{
+    Checkpoint, CheckpointError, Dense, Family, Head, HeadActivation, ModelCard, OutputMeaning, Pooling,
+};
 
 /// The standard deviation of a fresh head's weights, as the families' own `initializer_range` has it.
 const FRESH_DEVIATION: f64 = 0.02;
@@ -51,6 +53,17 @@ pub fn load_head(
     choice: &HeadChoice,
     stated: Option<&[OutputMeaning]>,
 ) -> Result<LoadedHead, CheckpointError> {
+    if let (HeadChoice::Own, Some(folder)) = (choice, &checkpoint.trained)
+        && let Some(trained) = trained(checkpoint, folder)?
+    {
+        return match stated {
+            Some(stated) if stated.len() != trained.outputs.len() => {
+                Err(miscounted(checkpoint, stated, &trained.head))
+            }
+            Some(stated) => Ok(LoadedHead { outputs: stated.to_vec(), ..trained }),
+            None => Ok(trained),
+        };
+    }
     let head = match choice {
         HeadChoice::Own => own(checkpoint)?,
         HeadChoice::Fresh { outputs, seed, pooling } => {
@@ -64,15 +77,33 @@ pub fn load_head(
     let count = head.outputs();
     let outputs = match (stated, choice) {
         (Some(stated), _) if stated.len() == count => stated.to_vec(),
-        (Some(stated), _) => {
-            let message = format!("{} meanings are stated for {count} outputs", stated.len());
-            return Err(refused(checkpoint, message));
-        }
+        (Some(stated), _) => return Err(miscounted(checkpoint, stated, &head)),
         (None, HeadChoice::Own) => meanings_of_config(&checkpoint.json, count)?,
         (None, HeadChoice::Fresh { .. } | HeadChoice::Verdicts { .. }) => OutputMeaning::usual(count)
             .ok_or_else(|| refused(checkpoint, format!("a head has 1 to 4 outputs, not {count}")))?,
     };
     Ok(LoadedHead { head, outputs })
+}
+
+/// The head that a run trained with its adapter, as the model folder of both keeps it.
+fn trained(checkpoint: &Checkpoint, folder: &Path) -> Result<Option<LoadedHead>, CheckpointError> {
+    let card = ModelCard::read(folder)?;
+    let Some(head) = card.read_head(folder)? else { return Ok(None) };
+    if head.width != checkpoint.config.width() {
+        let message =
+            format!("its head takes {} numbers, the base gives {}", head.width, checkpoint.config.width());
+        return Err(CheckpointError::AdapterMismatch { folder: folder.to_owned(), message });
+    }
+    // The same numbers in PEFT's file, and what the base has of its own, are not needed.
+    for beginning in head_names(checkpoint.config.family()) {
+        checkpoint.weights.discard(beginning);
+    }
+    Ok(Some(LoadedHead { head, outputs: card.outputs }))
+}
+
+fn miscounted(checkpoint: &Checkpoint, stated: &[OutputMeaning], head: &Head) -> CheckpointError {
+    let message = format!("{} meanings are stated for {} outputs", stated.len(), head.outputs());
+    refused(checkpoint, message)
 }
 
 fn fresh(checkpoint: &Checkpoint, outputs: usize, seed: u64, pooling: Option<Pooling>) -> Head {
@@ -128,7 +159,9 @@ fn verdicts(checkpoint: &Checkpoint, tokens: &[u32]) -> Result<Head, CheckpointE
     // Where `config.json` says nothing, a Gemma shares the table and the others do not.
     let usual = matches!(family, Family::Gemma2 | Family::Gemma3);
     let tied = checkpoint.json.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(usual);
-    let name = if tied { "embed_tokens.weight" } else { "lm_head.weight" };
+    // An adapter that trained the output table has unshared it.
+    let shared = tied && !checkpoint.weights.is_adapted("lm_head.weight");
+    let name = if shared { "embed_tokens.weight" } else { "lm_head.weight" };
     let table = checkpoint.weights.get(name, &[rows, width])?;
     let row_bytes = width * table.element.size();
     let mut weight = Vec::with_capacity(tokens.len() * width);

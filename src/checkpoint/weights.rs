@@ -21,6 +21,8 @@ pub struct Weights {
     family: Family,
     files: Vec<MappedFile>,
     pub(super) tensors: BTreeMap<String, Entry>,
+    /// The file of the adapter that was put on, by its place.
+    adapter_file: Option<usize>,
     /// What an adapter adds, by stored names.
     pub(super) deltas: BTreeMap<String, Delta>,
     /// Numbers that training put in the place of those in the files, by the names of the bare model.
@@ -77,6 +79,7 @@ impl Weights {
             family,
             files: Vec::new(),
             tensors: BTreeMap::new(),
+            adapter_file: None,
             deltas: BTreeMap::new(),
             replaced: BTreeMap::new(),
             used: Mutex::default(),
@@ -214,12 +217,21 @@ impl Weights {
         deltas: BTreeMap<String, Delta>,
         saved: Vec<(String, Entry)>,
     ) {
+        self.adapter_file = Some(self.files.len());
         self.files.push(file);
         self.deltas = deltas;
         for (name, entry) in saved {
             let stored = self.find_whole(&name).map_or(name.clone(), |(stored, _)| stored.to_owned());
             self.tensors.insert(stored, entry);
         }
+    }
+
+    /// Whether an adapter changed a weight, or brought it.
+    pub(super) fn is_adapted(&self, name: &str) -> bool {
+        let found = self.find(name);
+        found.is_some_and(|(stored, entry)| {
+            self.adapter_file == Some(entry.file) || self.deltas.contains_key(stored)
+        })
     }
 
     /// How many files there are.

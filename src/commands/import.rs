@@ -240,10 +240,20 @@ impl Args {
             Some(StorageChoice::Linked) => WeightStorage::Linked,
         };
         let base = self.base.clone();
-        let (replace, low_bits) = (self.force, self.low_bits()?);
+        let (replace, low_bits, max_tokens) = (self.force, self.low_bits()?, self.recipe.longest()?);
         let in_f32 = self.in_f32.iter().cloned().collect::<BTreeSet<_>>();
-        let options =
-            ImportOptions { element, head, outputs, verdicts, storage, replace, base, low_bits, in_f32 };
+        let options = ImportOptions {
+            element,
+            head,
+            outputs,
+            verdicts,
+            storage,
+            replace,
+            max_tokens,
+            base,
+            low_bits,
+            in_f32,
+        };
         Ok((options, warnings))
     }
 
@@ -322,6 +332,7 @@ fn fault(error: GraphError) -> anyhow::Error {
         error,
         GraphError::Write(_)
             | GraphError::Folder { .. }
+            | GraphError::EarlierKept { .. }
             | GraphError::Session(SessionError::Library(_) | SessionError::Thread { .. })
     );
     match error {

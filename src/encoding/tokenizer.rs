@@ -50,6 +50,8 @@ pub(super) struct Tokens {
     inner: Tokenizer,
     padding: Option<(String, u32)>,
     control: HashSet<u32>,
+    /// What stands for whatever the vocabulary lacks.
+    unknown: Option<u32>,
 }
 
 impl Tokens {
@@ -59,15 +61,16 @@ impl Tokens {
         let padding = inner.get_padding().map(|padding| (padding.pad_token.clone(), padding.pad_id));
         inner.with_truncation(None).map_err(EncodingError::tokenizer)?;
         inner.with_padding(None);
-        // The unknown token is special in many files but stands for text.
-        let unknown = |token: &str| token.to_ascii_lowercase().contains("unk");
+        let unknown = unknown_token(bytes, &inner)?;
         let control = inner
             .get_added_tokens_decoder()
             .into_iter()
-            .filter(|(_, token)| token.special && !unknown(&token.content))
+            .filter(|(_, token)| token.special)
             .map(|(id, _)| id)
+            // It is special in many files but stands for text.
+            .filter(|id| Some(*id) != unknown)
             .collect();
-        Ok(Self { inner, padding, control })
+        Ok(Self { inner, padding, control, unknown })
     }
 
     pub(super) fn inner(&self) -> &Tokenizer {
@@ -147,7 +150,7 @@ impl Tokens {
 
     /// Whether the id stands for whatever the vocabulary lacks.
     pub(super) fn stands_for_unknown(&self, id: u32) -> bool {
-        self.spelling(id).to_ascii_lowercase().contains("unk")
+        self.unknown == Some(id)
     }
 
     /// The text of one token as the vocabulary spells it.
@@ -158,6 +161,29 @@ impl Tokens {
     pub(super) fn decoded(&self, ids: &[u32]) -> Result<String, EncodingError> {
         self.inner.decode(ids, false).map_err(EncodingError::tokenizer)
     }
+}
+
+/// The part of `tokenizer.json` that names the unknown token.
+#[derive(Deserialize)]
+struct UnknownFile {
+    model: UnknownOfModel,
+}
+
+/// Unigram models name it by its place, the others by its text.
+#[derive(Deserialize)]
+struct UnknownOfModel {
+    #[serde(default)]
+    unk_token: Option<String>,
+    #[serde(default)]
+    unk_id: Option<u32>,
+}
+
+/// The unknown token as the model in `tokenizer.json` names it; byte-level vocabularies lack nothing and have none.
+fn unknown_token(bytes: &[u8], tokenizer: &Tokenizer) -> Result<Option<u32>, EncodingError> {
+    let file: UnknownFile = serde_json::from_slice(bytes)
+        .map_err(|error| EncodingError::Form { file: "tokenizer.json", reason: error.to_string() })?;
+    let named = file.model.unk_token.filter(|token| !token.is_empty());
+    Ok(file.model.unk_id.or_else(|| tokenizer.token_to_id(&named?)))
 }
 
 /// The piece that a token comes from. One that holds any byte of the frame is frame, so that cutting a text
@@ -194,5 +220,22 @@ mod tests {
         assert_eq!(part((5, 7)), Some(Part::Frame));
         assert_eq!(part((4, 4)), Some(Part::Prompt));
         assert_eq!(part((0, 0)), Some(Part::Frame));
+    }
+    #[test]
+    fn the_unknown_token_is_the_one_that_the_file_names_whatever_its_spelling() {
+        let file = |unknown: &str| {
+            format!(
+                r#"{{"version":"1.0","added_tokens":[
+                {{"id":0,"content":"<oov>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}},
+                {{"id":1,"content":"<chunk>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}}],
+                "pre_tokenizer":{{"type":"Whitespace"}},
+                "model":{{"type":"WordLevel","vocab":{{"<oov>":0,"<chunk>":1,"spunk":2}},"unk_token":"{unknown}"}}}}"#
+            )
+        };
+        let tokens = Tokens::new(file("<oov>").as_bytes()).unwrap();
+        assert_eq!(tokens.ids("spunk nothing").unwrap(), [2, 0]);
+        assert_eq!([0, 1, 2].map(|id| tokens.stands_for_unknown(id)), [true, false, false]);
+        // A control token whose spelling happens to hold the letters is one all the same.
+        assert_eq!([0, 1, 2].map(|id| tokens.is_control(id)), [false, true, false]);
     }
 }

@@ -226,3 +226,24 @@ fn a_model_that_is_there_is_not_overwritten() {
         import(Path::new(&copy.path("")), &target, &ImportOptions::default()).unwrap_err().to_string();
     says(&message, &["is there already"]);
 }
+
+#[test]
+fn tables_of_rotary_positions_are_as_long_as_texts_and_not_as_long_as_the_model_could_read() {
+    let copy = Copy::of("gemma3-classifier");
+    copy.edit("config.json", |config| config["max_position_embeddings"] = json!(131_072));
+    let bytes = |name: &str, max_tokens: Option<usize>| {
+        let options = ImportOptions { max_tokens, ..ImportOptions::default() };
+        let target = copy.root.path().join(name);
+        let report = import(&copy.path(""), &target, &options).unwrap();
+        let size = fs::metadata(target.join("model.onnx.data")).unwrap().len();
+        (report.card.max_positions, size, report.warnings)
+    };
+    let (usual, small, warnings) = bytes("usual", None);
+    assert_eq!(usual, 8192);
+    says(&warnings.join(" "), &["8192 tokens of the model's 131072", "--max-tokens"]);
+    let (asked, larger, _) = bytes("asked", Some(20_000));
+    assert_eq!(asked, 20_000);
+    // Two kinds of layer, cosines and sines of 8 numbers a position each, in f32.
+    let rows = (20_000 - 8192) * 2 * 2 * 8 * 4;
+    assert!((larger - small).abs_diff(rows) < 4096, "{larger} {small}");
+}

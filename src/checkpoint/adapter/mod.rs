@@ -51,6 +51,9 @@ pub(super) fn attach(weights: &mut Weights, folder: &Path) -> Result<(), Checkpo
             let message = format!("`{name}` does not begin with `{PREFIX}`, as the weights of PEFT do");
             return Err(mismatch(folder, message));
         };
+        // PEFT wraps the linear maps that it adapts, and names their trained biases by the wrapped one.
+        let unwrapped = bare.strip_suffix(".base_layer.bias").map(|module| format!("{module}.bias"));
+        let bare = unwrapped.as_deref().unwrap_or(bare);
         if let Some(module) = bare.strip_suffix(".lora_A.weight") {
             pairs.entry(module.to_owned()).or_default().a = Some(entry);
         } else if let Some(module) = bare.strip_suffix(".lora_B.weight") {

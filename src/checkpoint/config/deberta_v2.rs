@@ -77,7 +77,12 @@ impl DebertaV2Config {
         if head.is_some_and(|head| u64::try_from(config.hidden_size / heads) != Ok(head)) {
             return refuse("attention_head_size", "only hidden_size / num_attention_heads is supported");
         }
-        if config.kinds().iter().any(|kind| kind != "c2p" && kind != "p2c") {
+        let is_text = match &config.pos_att_type {
+            Value::Null | Value::String(_) => true,
+            Value::Array(list) => list.iter().all(Value::is_string),
+            _ => false,
+        };
+        if !is_text || config.kinds().iter().any(|kind| kind != "c2p" && kind != "p2c") {
             return refuse("pos_att_type", "`c2p` and `p2c` are supported");
         }
         if !["none", "layer_norm"].contains(&config.distance_norm().as_str()) {

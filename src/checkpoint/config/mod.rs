@@ -137,6 +137,19 @@ impl FamilyConfig {
         self.sizes().positions
     }
 
+    /// Makes the longest text shorter where positions are computed and not learnt, so that tables of them need not be as
+    /// long as the model could read.
+    pub fn limit_positions(&mut self, most: usize) {
+        let positions = match self {
+            Self::Bert(_) | Self::Roberta(_) | Self::DebertaV2(_) => return,
+            Self::ModernBert(config) => &mut config.file.max_position_embeddings,
+            Self::Llama(config) => &mut config.max_position_embeddings,
+            Self::Gemma2(config) => &mut config.max_position_embeddings,
+            Self::Gemma3(config) => &mut config.file.max_position_embeddings,
+        };
+        *positions = most.min(*positions);
+    }
+
     /// Whether the segment of a token makes a difference.
     #[must_use]
     pub fn has_segments(&self) -> bool {
@@ -153,12 +166,15 @@ impl FamilyConfig {
         }
     }
 
-    /// Whether a weight of the bare model is one of its files too, and not a part of one.
+    /// The weight that a part is stored in, its rows, and the first of them that is the part's; `None` for a whole one.
     #[must_use]
-    pub fn stores_whole(&self, weight: &str) -> bool {
+    pub fn part_of(&self, weight: &str) -> Option<(String, usize, usize)> {
         let divisions = self.divisions();
-        let mut parts = divisions.iter().flat_map(|division| &division.parts);
-        parts.all(|(name, _)| name != weight)
+        divisions.iter().find_map(|division| {
+            let place = division.parts.iter().position(|(name, _)| name == weight)?;
+            let before: usize = division.parts[..place].iter().map(|(_, rows)| rows).sum();
+            Some((division.name.clone(), division.rows(), division.skipped + before))
+        })
     }
 
     /// The weights that the family stores as one and computes as several.

@@ -26,7 +26,11 @@ impl RobertaConfig {
     pub(super) fn read(path: &Path, value: &Value) -> Result<Self, CheckpointError> {
         let mut bert: BertConfig = parse(path, value)?;
         let file: File = parse(path, value)?;
-        let skipped_positions = file.pad_token_id.unwrap_or(1) + 1;
+        let pad = file.pad_token_id.unwrap_or(1);
+        let Some(skipped_positions) = pad.checked_add(1) else {
+            let way_out = "positions begin behind it, and there is no such place".to_owned();
+            return Err(refused(path, "pad_token_id", &pad.to_string(), way_out));
+        };
         let rows = bert.max_position_embeddings;
         bert.max_position_embeddings = rows.saturating_sub(skipped_positions);
         if bert.max_position_embeddings == 0 {

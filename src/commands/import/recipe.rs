@@ -89,6 +89,16 @@ impl RecipeArgs {
         self.max_tokens.and_then(|tokens| usize::try_from(tokens).ok())
     }
 
+    /// The same, or what the file of the template states.
+    ///
+    /// # Errors
+    /// `BadInput` for a file that cannot be read.
+    pub(super) fn longest(&self) -> anyhow::Result<Option<usize>> {
+        let file = self.template.as_deref().map(Path::new).filter(|path| is_file(path));
+        let stated = file.map(read).transpose()?.and_then(|file| file.budget.max_tokens);
+        Ok(self.max_tokens().or(stated))
+    }
+
     /// The encoder of a model, tried on a small battle, and why it is this one.
     ///
     /// # Errors
@@ -164,7 +174,7 @@ impl RecipeArgs {
             let (template, why) = suggested(form, files)?;
             return Ok((plain(template), why));
         };
-        if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+        if is_file(Path::new(name)) {
             return Ok((read(Path::new(name))?, format!("`{name}` says so")));
         }
         let labels = Labels::default;
@@ -208,6 +218,11 @@ impl OrderChoice {
             Self::Both => Orders::Both,
         }
     }
+}
+
+/// Whether a template is named by the file that it is in.
+fn is_file(name: &Path) -> bool {
+    name.extension().is_some_and(|extension| extension == "toml")
 }
 
 fn plain(template: Template) -> RecipeFile {

@@ -21,6 +21,21 @@ pub enum GraphError {
         #[source]
         source: io::Error,
     },
+    /// The new model could not get its name, and the earlier one could not get it back.
+    #[error(
+        "`{}`: {source}; the earlier model could not get its name back, and is kept whole in `{}`",
+        target.display(),
+        path.display()
+    )]
+    EarlierKept {
+        /// The name that both should have.
+        target: PathBuf,
+        /// Where the earlier model is.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// There is something under the name of the model already.
     #[error("`{}` is there already; choose another name, or replace it with `--force`", path.display())]
     Exists {

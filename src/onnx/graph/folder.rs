@@ -55,16 +55,24 @@ impl StagedFolder {
             None
         };
         if let Err(source) = fs::rename(self.staging.path(), &self.target) {
-            if let Some(folder) = earlier {
-                // It gets its name back; the first failure is the one to be told.
-                let _ = fs::rename(folder.path().join("model"), &self.target);
-            }
-            return Err(failed(source));
+            let kept = earlier.and_then(|folder| give_back(folder, &self.target));
+            return Err(match kept {
+                None => failed(source),
+                Some(path) => GraphError::EarlierKept { target: self.target.clone(), path, source },
+            });
         }
         // Nothing is left to remove under the old name.
         let _ = self.staging.keep();
         Ok(())
     }
+}
+
+/// Gives the earlier model its name back; where that fails it stays where it is, and that place is given.
+fn give_back(earlier: TempDir, target: &Path) -> Option<PathBuf> {
+    if fs::rename(earlier.path().join("model"), target).is_ok() {
+        return None;
+    }
+    Some(earlier.keep().join("model"))
 }
 
 #[cfg(unix)]
@@ -97,6 +105,23 @@ mod tests {
         assert_eq!(fs::read(target.join("a")).unwrap(), b"1");
         assert_eq!(fs::read_dir(root.path().join("models")).unwrap().count(), 1);
         assert!(matches!(StagedFolder::create(&target, false), Err(GraphError::Exists { .. })));
+    }
+
+    #[test]
+    fn the_earlier_model_survives_when_the_new_one_cannot_get_its_name() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("m");
+        let earlier = || {
+            let earlier = tempfile::tempdir_in(root.path()).unwrap();
+            fs::create_dir(earlier.path().join("model")).unwrap();
+            fs::write(earlier.path().join("model").join(CARD), b"earlier").unwrap();
+            earlier
+        };
+        assert_eq!(give_back(earlier(), &target), None);
+        assert_eq!(fs::read(target.join(CARD)).unwrap(), b"earlier");
+        // The name is taken by something that cannot be replaced: the model stays, and its place is told.
+        let kept = give_back(earlier(), &target).unwrap();
+        assert_eq!(fs::read(kept.join(CARD)).unwrap(), b"earlier");
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub struct ImportOptions {
     pub storage: WeightStorage,
     /// Whether an earlier model of that name is replaced; it stays until the new one is whole.
     pub replace: bool,
+    /// The longest text that is meant, in tokens; tables of rotary positions are made for it, and for 8,192 at least.
+    pub max_tokens: Option<usize>,
     /// The model that a PEFT adapter was trained on, where what is imported is one.
     pub base: Option<PathBuf>,
     /// How the matrices of its linear maps are rounded, where they are.
@@ -59,10 +61,19 @@ impl Default for ImportOptions {
             verdicts: Vec::new(),
             storage: WeightStorage::Packed,
             replace: false,
+            max_tokens: None,
             base: None,
             low_bits: None,
             in_f32: BTreeSet::new(),
         }
+    }
+}
+
+impl ImportOptions {
+    /// Positions of rotary tables: of 131,072 they would be larger than a small model.
+    #[must_use]
+    pub fn rotary_positions(&self) -> usize {
+        self.max_tokens.unwrap_or(0).max(8192)
     }
 }
 
@@ -114,10 +125,11 @@ pub fn import_with(
 
 /// Opens a checkpoint, or an adapter on its base, in which everything is there that its family needs.
 fn open(checkpoint_folder: &Path, options: &ImportOptions) -> Result<Checkpoint, GraphError> {
-    let checkpoint = match &options.base {
+    let mut checkpoint = match &options.base {
         Some(base) => Checkpoint::open_adapter(checkpoint_folder, base)?,
         None => Checkpoint::open(checkpoint_folder)?,
     };
+    checkpoint.config.limit_positions(options.rotary_positions());
     let needed: Vec<(String, Vec<usize>)> = needed_weights(&checkpoint.config)
         .into_iter()
         .map(|parameter| (parameter.name, parameter.shape))
@@ -285,7 +297,13 @@ fn warnings(checkpoint: &Checkpoint, options: &ImportOptions) -> Vec<String> {
     if matches!(options.head, HeadChoice::Fresh { .. }) {
         warnings.push("the head is fresh: its predictions mean nothing until it is trained".to_owned());
     }
+    let (reads, stated) = (checkpoint.config.max_positions(), &checkpoint.json["max_position_embeddings"]);
     let family = checkpoint.config.family();
+    if family.is_decoder() && stated.as_u64().is_some_and(|stated| stated > reads as u64) {
+        warnings.push(format!(
+            "the tables of rotary positions are made for {reads} tokens of the model's {stated}; `--max-tokens` makes them longer"
+        ));
+    }
     let narrow = options.element == Element::F16 && !options.in_f32.contains(RESIDUAL);
     if matches!(family, Family::Gemma2 | Family::Gemma3) && narrow {
         let name = family.name();
