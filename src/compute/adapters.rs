@@ -13,6 +13,8 @@ pub struct AdapterSettings {
     pub alpha: f64,
     /// Beside which maps of every layer.
     pub slots: Vec<AdapterSlot>,
+    /// The share of the numbers in front of each adapter that a step leaves out, from 0 to below 1.
+    pub dropout: f64,
     /// Decides the first A; the first B is 0.
     pub seed: u64,
 }

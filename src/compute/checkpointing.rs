@@ -2,7 +2,7 @@ use candle_core::Tensor;
 
 use super::interpreter::Interpreter;
 use super::tape::Value;
-use super::{ComputeError, PackedBatch, Parameters};
+use super::{ComputeError, Dropout, PackedBatch, Parameters};
 use crate::architectures::{Attention, Embedding, Linear, Norm, Operations};
 use crate::checkpoint::Activation;
 
@@ -30,19 +30,19 @@ pub(super) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// The first time.
-    pub(super) fn all(parameters: &'a Parameters, batch: &'a PackedBatch) -> Self {
-        let inner = Interpreter::new(parameters, batch);
+    pub(super) fn all(parameters: &'a Parameters, batch: &'a PackedBatch, dropout: Option<Dropout>) -> Self {
+        let inner = Interpreter::training(parameters, batch, dropout);
         Self { inner, kept: vec![], only: None, met: 0, got: vec![], gave: vec![] }
     }
 
     /// One segment again; segment n begins at boundary n, counted from 1, and segment 0 is what stands before.
     pub(super) fn one(
-        parameters: &'a Parameters,
+        (parameters, dropout): (&'a Parameters, Option<Dropout>),
         batch: &'a PackedBatch,
         kept: Vec<Kept>,
         which: usize,
     ) -> Self {
-        let inner = Interpreter::recording(parameters, batch);
+        let inner = Interpreter::recording(parameters, batch, dropout);
         Self { inner, kept, only: Some(which), met: 0, got: vec![], gave: vec![] }
     }
 

@@ -7,7 +7,7 @@ use super::kernels::activations::Function;
 use super::numbers::tensor;
 use super::ops::{self, Adapter, Affine, Distances, HeadForm, Lookup, Projected, Turns};
 use super::tape::{Gradients, Tape, Value};
-use super::{ComputeError, PackedBatch, Parameters, adapter_names};
+use super::{ComputeError, Dropout, PackedBatch, Parameters, adapter_names};
 use crate::architectures::{
     Attention, Disentangled, Embedding, Linear, Norm, NormKind, Operations, Parameter, Rotary,
 };
@@ -19,6 +19,7 @@ pub struct Interpreter<'a> {
     parameters: &'a Parameters,
     batch: &'a PackedBatch,
     recording: bool,
+    dropout: Option<Dropout>,
     pub(super) tape: Tape,
     leaves: BTreeMap<String, Value>,
     tables: Vec<(Rotary, [Arc<[f32]>; 2])>,
@@ -35,6 +36,7 @@ impl<'a> Interpreter<'a> {
             parameters,
             batch,
             recording: false,
+            dropout: None,
             tape: Tape::default(),
             leaves: BTreeMap::new(),
             tables: Vec::new(),
@@ -44,8 +46,21 @@ impl<'a> Interpreter<'a> {
     }
 
     /// One that records the way back to what is trained.
-    pub(super) fn recording(parameters: &'a Parameters, batch: &'a PackedBatch) -> Self {
-        Self { recording: true, ..Self::new(parameters, batch) }
+    pub(super) fn recording(
+        parameters: &'a Parameters,
+        batch: &'a PackedBatch,
+        dropout: Option<Dropout>,
+    ) -> Self {
+        Self { recording: true, ..Self::training(parameters, batch, dropout) }
+    }
+
+    /// One that computes as training does, and keeps nothing.
+    pub(super) fn training(
+        parameters: &'a Parameters,
+        batch: &'a PackedBatch,
+        dropout: Option<Dropout>,
+    ) -> Self {
+        Self { dropout, ..Self::new(parameters, batch) }
     }
 
     /// Goes back from values with known gradients; gives those of the parameters, and the rest.
@@ -82,12 +97,25 @@ impl<'a> Interpreter<'a> {
             None => None,
             Some(scale) => {
                 let [down, up] = adapter_names(&linear.name);
-                Some(Adapter { down: self.named(&down)?, up: self.named(&up)?, scale })
+                let kept = self.kept(linear, x)?;
+                Some(Adapter { down: self.named(&down)?, up: self.named(&up)?, scale, kept })
             }
         };
         let bias = linear.bias().map(|bias| self.parameter(&bias)).transpose()?;
         let weight = self.parameter(&linear.weight())?;
         Ok(Affine { x: x.clone(), weight, bias, adapter, residual: None, function: None })
+    }
+
+    /// Which numbers of x the adapter of a map sees in this step.
+    fn kept(&self, linear: &Linear, x: &Value) -> Result<Option<Tensor>, ComputeError> {
+        let Some(dropout) = &self.dropout else { return Ok(None) };
+        let (rows, inputs) = (x.tensor.elem_count() / linear.inputs.max(1), linear.inputs);
+        let factors = if rows == self.batch.ids.len() {
+            dropout.factors(&linear.name, &self.batch.rows, inputs)
+        } else {
+            dropout.factors_of_table(&linear.name, rows * inputs)
+        };
+        Ok(Some(tensor(factors, &[rows, inputs])?))
     }
 
     /// Each head of the rows normalised and turned, where the layer asks for it.

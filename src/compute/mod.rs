@@ -8,6 +8,7 @@
 mod adapters;
 mod batch;
 mod checkpointing;
+mod dropout;
 mod error;
 mod interpreter;
 mod kernels;
@@ -20,9 +21,10 @@ mod tape;
 
 pub use adapters::{AdapterSettings, adapter_names};
 pub use batch::PaddedBatch;
+pub use dropout::Dropout;
 pub use error::ComputeError;
 pub use interpreter::Interpreter;
 pub use model::{Memory, Model, head_names};
-pub use packed::PackedBatch;
+pub use packed::{PackedBatch, Positions};
 pub use parameters::{ParameterInfo, Parameters, Part};
 pub use tape::Value;

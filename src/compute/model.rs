@@ -7,7 +7,10 @@ use super::checkpointing::{Segments, is_wanted};
 use super::interpreter::Interpreter;
 use super::numbers::{numbers, tensor};
 use super::tape::{Value, sum};
-use super::{AdapterSettings, ComputeError, PackedBatch, PaddedBatch, ParameterInfo, Parameters, Part};
+use super::{
+    AdapterSettings, ComputeError, Dropout, PackedBatch, PaddedBatch, ParameterInfo, Parameters, Part,
+    Positions,
+};
 use crate::architectures::{Linear, Parameter, Role, States, hidden_states, linear_maps, needed_weights};
 use crate::checkpoint::{Dense, FamilyConfig, Head, HeadForm, Pooling, Weights};
 
@@ -26,6 +29,8 @@ pub struct Model {
     config: FamilyConfig,
     parameters: Parameters,
     head: Option<HeadForm>,
+    /// Of the adapters.
+    dropout: f64,
 }
 
 impl Model {
@@ -43,7 +48,7 @@ impl Model {
             let values = weights.get(&parameter.name, &parameter.shape)?.values();
             parameters.insert(parameter, Part::Base, values)?;
         }
-        Ok(Self { config: config.clone(), parameters, head: None })
+        Ok(Self { config: config.clone(), parameters, head: None, dropout: 0.0 })
     }
 
     /// Puts a head behind the hidden states.
@@ -70,8 +75,15 @@ impl Model {
     pub fn adapt(&mut self, settings: &AdapterSettings) -> Result<(), ComputeError> {
         let linears = self.linear_maps();
         add_adapters(&mut self.parameters, &linears, settings)?;
+        self.dropout = settings.dropout;
         let found = self.parameters.iter().any(|info| info.part == Part::Adapter);
         if found { Ok(()) } else { Err(ComputeError::NoAdapter) }
+    }
+
+    /// The share of the numbers in front of each adapter that a step of training leaves out.
+    #[must_use]
+    pub fn dropout(&self) -> f64 {
+        self.dropout
     }
 
     /// Every linear map of the bare model, in the order of use.
@@ -156,7 +168,7 @@ impl Model {
     /// `ComputeError` for a batch that is too long, a token beyond the vocabulary, or a fault of candle.
     pub fn hidden_states(&self, batch: &PaddedBatch, states: States) -> Result<Vec<f32>, ComputeError> {
         self.check(batch)?;
-        let packed = PackedBatch::with_padding(batch);
+        let packed = PackedBatch::with_padding(batch, self.positions());
         let mut interpreter = Interpreter::new(&self.parameters, &packed);
         hidden_states(&mut interpreter, &self.config, states)?.numbers()
     }
@@ -167,27 +179,28 @@ impl Model {
     /// The same, and `ComputeError::NoHead`.
     pub fn logits(&self, batch: &PaddedBatch) -> Result<Vec<f32>, ComputeError> {
         self.check(batch)?;
-        let packed = PackedBatch::new(batch);
+        let packed = PackedBatch::new(batch, self.positions());
         let mut interpreter = Interpreter::new(&self.parameters, &packed);
         let states = hidden_states(&mut interpreter, &self.config, self.states()?)?;
         self.outputs(&mut interpreter, &states)?.numbers()
     }
 
-    /// The gradients of what is trained, by name, from those of the outputs that `back` gives for the outputs.
+    /// The gradients of what is trained, by name, from those of the outputs that `back` gives for the outputs; with
+    /// `dropout` the outputs too are those of adapters that see a part of their inputs.
     ///
     /// # Errors
     /// The same, and what `back` gives.
     pub fn gradients<E: From<ComputeError>>(
         &self,
         batch: &PaddedBatch,
-        memory: Memory,
+        (memory, dropout): (Memory, Option<Dropout>),
         back: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
     ) -> Result<BTreeMap<String, Vec<f32>>, E> {
         self.check(batch)?;
-        let packed = PackedBatch::new(batch);
+        let packed = PackedBatch::new(batch, self.positions());
         let named = match memory {
-            Memory::Everything => self.straight(&packed, back)?,
-            Memory::LayerInputs => self.segmented(&packed, back)?,
+            Memory::Everything => self.straight((&packed, dropout), back)?,
+            Memory::LayerInputs => self.segmented((&packed, dropout), back)?,
         };
         let named = named.into_iter().map(|(name, gradient)| Ok((name, numbers(&gradient)?.to_vec())));
         Ok(named.collect::<Result<_, ComputeError>>()?)
@@ -195,10 +208,10 @@ impl Model {
 
     fn straight<E: From<ComputeError>>(
         &self,
-        packed: &PackedBatch,
+        (packed, dropout): (&PackedBatch, Option<Dropout>),
         back: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
     ) -> Result<BTreeMap<String, Tensor>, E> {
-        let mut interpreter = Interpreter::recording(&self.parameters, packed);
+        let mut interpreter = Interpreter::recording(&self.parameters, packed, dropout);
         let states = hidden_states(&mut interpreter, &self.config, self.states()?)?;
         let outputs = self.outputs(&mut interpreter, &states)?;
         let gradient = back(&outputs.numbers()?)?;
@@ -209,10 +222,10 @@ impl Model {
 
     fn segmented<E: From<ComputeError>>(
         &self,
-        packed: &PackedBatch,
+        (packed, dropout): (&PackedBatch, Option<Dropout>),
         back: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
     ) -> Result<BTreeMap<String, Tensor>, E> {
-        let mut forth = Segments::all(&self.parameters, packed);
+        let mut forth = Segments::all(&self.parameters, packed, dropout);
         let states = hidden_states(&mut forth, &self.config, self.states()?)?;
         let outputs = self.outputs(&mut forth.inner, &states)?;
         let gradient = tensor(back(&outputs.numbers()?)?, outputs.tensor.dims())?;
@@ -222,7 +235,7 @@ impl Model {
         drop((states, outputs));
         let mut segment = kept.len();
         while is_wanted(&kept, segment) {
-            let mut part = Segments::one(&self.parameters, packed, kept.clone(), segment);
+            let mut part = Segments::one((&self.parameters, dropout), packed, kept.clone(), segment);
             let states = hidden_states(&mut part, &self.config, self.states()?)?;
             let gave = if part.is_active() {
                 vec![self.outputs(&mut part.inner, &states)?]
@@ -238,6 +251,13 @@ impl Model {
             segment = before;
         }
         Ok(total)
+    }
+
+    fn positions(&self) -> Positions {
+        match self.config {
+            FamilyConfig::Roberta(_) => Positions::OfTokens,
+            _ => Positions::OfPlaces,
+        }
     }
 
     fn states(&self) -> Result<States, ComputeError> {

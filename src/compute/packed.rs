@@ -13,30 +13,39 @@ pub(super) struct Row {
     pub(super) valid: [usize; 2],
 }
 
+/// What the first position is; a difference where texts are padded on the left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// The first place, padding or not.
+    OfPlaces,
+    /// The first token, as in `RoBERTa`.
+    OfTokens,
+}
+
 /// The tokens of a batch, one text behind the other: training does not compute padding at all.
 #[derive(Clone, Debug)]
 pub struct PackedBatch {
     pub(super) rows: Arc<[Row]>,
     pub(super) ids: Vec<u32>,
     pub(super) segments: Vec<u32>,
-    /// The position of each token as the padded batch has it.
+    /// The position of each token: its place in the padded batch, or among the tokens of its text.
     pub(super) places: Vec<u32>,
 }
 
 impl PackedBatch {
-    /// Without padding.
+    /// Without padding, and with the positions of a family.
     #[must_use]
-    pub fn new(batch: &PaddedBatch) -> Self {
-        Self::of(batch, false)
+    pub fn new(batch: &PaddedBatch, positions: Positions) -> Self {
+        Self::of(batch, positions, false)
     }
 
     /// With it, so that the hidden states are [rows, length, width].
     #[must_use]
-    pub fn with_padding(batch: &PaddedBatch) -> Self {
-        Self::of(batch, true)
+    pub fn with_padding(batch: &PaddedBatch, positions: Positions) -> Self {
+        Self::of(batch, positions, true)
     }
 
-    fn of(batch: &PaddedBatch, padding: bool) -> Self {
+    fn of(batch: &PaddedBatch, positions: Positions, padding: bool) -> Self {
         let mut packed = Self { rows: Arc::default(), ids: vec![], segments: vec![], places: vec![] };
         let mut rows = Vec::with_capacity(batch.rows);
         for (row, valid) in batch.valid.chunks_exact(batch.length.max(1)).enumerate() {
@@ -49,18 +58,16 @@ impl PackedBatch {
             let whole = row * batch.length;
             packed.ids.extend(&batch.ids[whole + kept.start..whole + kept.end]);
             packed.segments.extend(&batch.segments[whole + kept.start..whole + kept.end]);
-            packed.places.extend(
-                (0u32..).zip(0..batch.length).map(|(place, _)| place).skip(kept.start).take(kept.len()),
-            );
+            let before = if positions == Positions::OfTokens { from } else { 0 };
+            let places = (0u32..).zip(0..batch.length).map(|(place, _)| place);
+            // What stands before the first token is padding, whose position is never looked at.
+            let padded = std::iter::repeat_n(0, before.saturating_sub(kept.start));
+            packed
+                .places
+                .extend(padded.chain(places.skip(kept.start.saturating_sub(before))).take(kept.len()));
         }
         packed.rows = rows.into();
         packed
-    }
-
-    /// How many places there are.
-    #[must_use]
-    pub fn tokens(&self) -> usize {
-        self.ids.len()
     }
 
     /// The last place of any row, plus one.
@@ -77,10 +84,12 @@ mod tests {
     fn padding_is_left_out_and_positions_stay() {
         let texts: [(&[u32], &[u32]); 2] = [(&[1, 2, 3], &[0, 0, 1]), (&[4], &[1])];
         let batch = PaddedBatch::new(&texts, true).unwrap();
-        let packed = PackedBatch::new(&batch);
+        let packed = PackedBatch::new(&batch, Positions::OfPlaces);
         assert_eq!((packed.ids, packed.places), (vec![1, 2, 3, 4], vec![0, 1, 2, 2]));
         assert_eq!(packed.rows[1], Row { start: 3, length: 1, valid: [0, 1] });
-        let padded = PackedBatch::with_padding(&batch);
+        let padded = PackedBatch::with_padding(&batch, Positions::OfTokens);
+        assert_eq!(padded.places, [0, 1, 2, 0, 0, 0]);
+        assert_eq!(PackedBatch::new(&batch, Positions::OfTokens).places, [0, 1, 2, 0]);
         assert_eq!(padded.ids, [1, 2, 3, 0, 0, 4]);
         assert_eq!(padded.rows[1], Row { start: 3, length: 3, valid: [2, 3] });
     }

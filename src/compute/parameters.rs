@@ -89,12 +89,6 @@ impl Parameters {
         change(&self.find(name)?.1, work)
     }
 
-    /// Whether there is one of this name.
-    #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
-        self.stored.contains_key(name)
-    }
-
     pub(super) fn set_scale(&mut self, linear: &str, scale: f32) {
         self.scales.insert(linear.to_owned(), scale);
     }

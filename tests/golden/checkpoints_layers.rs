@@ -118,7 +118,7 @@ fn largest_difference(attention: &Attention, is_decoder: bool) -> f32 {
     let mut session = session(&path);
     let found =
         if is_decoder { decoder_states(&mut session, &batch) } else { encoder_states(&mut session, &batch) };
-    let packed = PackedBatch::with_padding(&batch);
+    let packed = PackedBatch::with_padding(&batch, tiebreak::compute::Positions::OfPlaces);
     let mut interpreter = Interpreter::new(&parameters, &packed);
     let expected = model(&mut interpreter, attention).unwrap().numbers().unwrap();
     let places = found.chunks_exact(WIDTH).zip(expected.chunks_exact(WIDTH)).zip(&batch.valid);

@@ -16,6 +16,8 @@ pub(in super::super) struct Adapter {
     pub(in super::super) up: Value,
     /// alpha / rank.
     pub(in super::super) scale: f32,
+    /// Factors of x in front of A, where a step leaves some out: the shape of x.
+    pub(in super::super) kept: Option<Tensor>,
 }
 
 /// `function(x W' + b + adapter + residual)`, all behind W optional.
@@ -42,7 +44,7 @@ pub(in super::super) fn affine(tape: &mut Tape, affine: Affine) -> Result<Value,
     let sum = x.matmul(&affine.weight.tensor.t()?)?;
     let inner = match &affine.adapter {
         None => None,
-        Some(adapter) => Some(x.matmul(&adapter.down.tensor.t()?)?),
+        Some(adapter) => Some(seen(adapter, &x)?.matmul(&adapter.down.tensor.t()?)?),
     };
     finish(&affine, &sum, inner.as_ref(), outputs)?;
     let result = match affine.function {
@@ -71,6 +73,14 @@ pub(in super::super) fn affine(tape: &mut Tape, affine: Affine) -> Result<Value,
         drop(before);
         Back { affine, x, inner }.go(&gradient, gradients)
     }))
+}
+
+/// What an adapter sees of x.
+fn seen(adapter: &Adapter, x: &Tensor) -> Result<Tensor, ComputeError> {
+    match &adapter.kept {
+        None => Ok(x.clone()),
+        Some(kept) => Ok((x * kept)?),
+    }
 }
 
 /// Adds bias, adapter and residual to the product.
@@ -168,14 +178,20 @@ impl Back {
                 gradients.add(adapter.up.node, (gradient.t()?.matmul(inner)? * scale)?)?;
             }
             if adapter.down.node.is_some() {
-                gradients.add(adapter.down.node, (middle.t()?.matmul(&x)? * scale)?)?;
+                gradients.add(adapter.down.node, (middle.t()?.matmul(&seen(adapter, &x)?)? * scale)?)?;
             }
             below = Some((middle, adapter));
         }
         if affine.x.node.is_some() {
             let back = gradient.matmul(&affine.weight.tensor)?;
-            if let Some((middle, adapter)) = below {
-                let thin = Thin::new(&middle, &adapter.down.tensor, adapter.scale)?;
+            let dropped = below.as_ref().and_then(|(middle, adapter)| {
+                adapter.kept.as_ref().map(|kept| (middle, &adapter.down, adapter.scale, kept))
+            });
+            if let Some((middle, down, scale, kept)) = dropped {
+                let thin = ((middle.matmul(&down.tensor)? * f64::from(scale))? * kept)?;
+                gradients.add(affine.x.node, thin)?;
+            } else if let Some((middle, adapter)) = &below {
+                let thin = Thin::new(middle, &adapter.down.tensor, adapter.scale)?;
                 let width = back.dim(1)?;
                 change(&back, |back| for_rows(back, width, |row, back| thin.add(row, back)))?;
             }
@@ -194,7 +210,7 @@ mod tests {
     const SHAPES: [&[usize]; 6] = [&[5, 7], &[6, 7], &[6], &[5, 7], &[6, 5], &[5, 6]];
 
     fn whole(values: &[Value], function: Option<Function>) -> Affine {
-        let adapter = Adapter { down: values[3].clone(), up: values[4].clone(), scale: 0.7 };
+        let adapter = Adapter { down: values[3].clone(), up: values[4].clone(), scale: 0.7, kept: None };
         Affine {
             x: values[0].clone(),
             weight: values[1].clone(),
@@ -211,6 +227,20 @@ mod tests {
             let difference = worst(&SHAPES, |tape, values| affine(tape, whole(values, function)));
             assert!(difference < 2e-3, "{function:?} {difference:e}");
         }
+    }
+
+    #[test]
+    fn the_way_back_of_an_adapter_that_sees_a_part_of_x_is_the_slope() {
+        let factors = (0..35).map(|place| if place % 3 == 0 { 0.0 } else { 1.5 }).collect();
+        let kept = tensor(factors, SHAPES[0]).unwrap();
+        let difference = worst(&SHAPES, |tape, values| {
+            let mut whole = whole(values, Some(Function::Tanh));
+            if let Some(adapter) = &mut whole.adapter {
+                adapter.kept = Some(kept.clone());
+            }
+            affine(tape, whole)
+        });
+        assert!(difference < 2e-3, "{difference:e}");
     }
 
     #[test]

@@ -259,6 +259,33 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_computed_for_distances_and_biases_that_are_frozen() {
+        let value = |rows: usize, columns: usize, seed| {
+            tensor(super::super::check::values(rows * columns, seed), &[rows, columns]).unwrap()
+        };
+        let mut tape = Tape::default();
+        let mut leaf = |seed| tape.leaf(value(9, 12, seed));
+        let [query, key, content] = [leaf(0), leaf(1), leaf(2)];
+        let rows: Arc<[usize]> = (0..9).map(|distance| distance % 6).collect();
+        let frozen = |seed| Some(Value::constant(value(6, 12, seed)));
+        let bias = tensor(super::super::check::values(4 * 25, 5), &[4, 5, 5]).unwrap();
+        let distances = Distances { key: frozen(3), query: Some(tape.leaf(value(6, 12, 4))), rows };
+        let projected = Projected {
+            query,
+            key,
+            value: content,
+            bias: Some(Value::constant(bias)),
+            distances: Some(distances),
+        };
+        let form = HeadForm { key_value_heads: 4, ..form(Mask::Padding, None) };
+        let layer = Layer { form, rows: rows_of_two(), projected };
+        let gradient = value(9, 12, 6);
+        for back in layer.each(|head| head.backward(&gradient)).unwrap() {
+            assert!(back.biased.is_empty() && back.distances[0].is_none() && back.distances[1].is_some());
+        }
+    }
+
+    #[test]
     fn the_bias_of_distances_is_learnt_too() {
         let table = crate::architectures::Embedding::table("distances", 6, 4);
         let bias = RelativeBias { table, max_distance: 4, both_directions: true };

@@ -13,9 +13,9 @@ pub(super) struct HeadBack {
     pub(super) query: Tensor,
     pub(super) key: Tensor,
     pub(super) value: Tensor,
-    /// Of the scores as the bias has made them; empty without one.
+    /// Of the scores as the bias has made them; empty where none is trained.
     pub(super) biased: Vec<f32>,
-    /// Of keys and queries of distances.
+    /// Of keys and queries of distances; none of those that are frozen.
     pub(super) distances: [Option<Tensor>; 2],
 }
 
@@ -26,6 +26,8 @@ pub(super) struct OneHead<'a> {
     value: Tensor,
     /// Keys and queries of distances: [rows of the table, width].
     distances: [Option<Tensor>; 2],
+    /// Which gradients are wanted: of the bias, of keys and of queries of distances.
+    wanted: [bool; 3],
     /// The row of the table for each distance from `1 - length`.
     distance_rows: &'a [usize],
     scores: ScoreForm<'a>,
@@ -58,7 +60,13 @@ impl<'a> OneHead<'a> {
             let middle = all.rows.len() / 2;
             &all.rows[(middle + 1).saturating_sub(row.length)..]
         });
+        let is_trained = |value: Option<&Value>| value.is_some_and(|value| value.node.is_some());
         Ok(Self {
+            wanted: [
+                is_trained(projected.bias.as_ref()),
+                is_trained(projected.distance(|all| &all.key)),
+                is_trained(projected.distance(|all| &all.query)),
+            ],
             query: view(&projected.query, head)?,
             key: view(&projected.key, asked)?,
             value: view(&projected.value, asked)?,
@@ -116,7 +124,7 @@ impl<'a> OneHead<'a> {
         let back = gradient.matmul(&self.value.t()?)?;
         let probabilities = numbers(&scores)?;
         change(&back, |back| vectorised(|| self.scores.back(back, &probabilities)))?;
-        let biased = if self.scores.bias.is_some() { numbers(&back)?.to_vec() } else { Vec::new() };
+        let biased = if self.wanted[0] { numbers(&back)?.to_vec() } else { Vec::new() };
         let scale = self.scores.scale;
         change(&back, |back| match &slopes {
             None => back.iter_mut().for_each(|value| *value *= scale),
@@ -129,7 +137,9 @@ impl<'a> OneHead<'a> {
             let by_row = self.gathered_by_row(&back, which, table.dim(0)?)?;
             let (content, own) = if which == 0 { (&self.query, &mut query) } else { (&self.key, &mut key) };
             *own = sum(own, &by_row.matmul(table)?)?;
-            distances[which] = Some(by_row.t()?.matmul(content)?);
+            if self.wanted[which + 1] {
+                distances[which] = Some(by_row.t()?.matmul(content)?);
+            }
         }
         Ok(HeadBack { query, key, value, biased, distances })
     }
