@@ -30,7 +30,7 @@ fn trainer(memory: Memory) -> Trainer {
     let head = HeadChoice::Fresh { outputs: CLASSES, seed: 1, pooling: None };
     let head = load_head(&checkpoint, &head, None).unwrap().head;
     let slots = vec![Query, Key, Value, AttentionOutput, Up, Down];
-    let adapters = AdapterSettings { rank: 8, alpha: 16.0, slots, seed: 1 };
+    let adapters = AdapterSettings { rank: 8, alpha: 16.0, dropout: 0.0, slots, seed: 1 };
     Method::Adapters(adapters).prepare(&mut model, &head, true).unwrap();
     let settings = TrainerSettings {
         loss: Loss::CrossEntropy { label_smoothing: 0.0 },

@@ -211,6 +211,8 @@ pub enum FinalFit {
     Refit,
     /// The mean of the predictors of the folds.
     FoldMean,
+    /// The mean of the weights of the folds' fits, where all predictors are adapters on one checkpoint.
+    AverageWeights,
     /// The predictor of one fold.
     Fold(u32),
 }
@@ -220,6 +222,7 @@ impl From<FinalFit> for String {
         match fit {
             FinalFit::Refit => "refit".to_owned(),
             FinalFit::FoldMean => "fold_mean".to_owned(),
+            FinalFit::AverageWeights => "average_weights".to_owned(),
             FinalFit::Fold(fold) => format!("fold:{fold}"),
         }
     }
@@ -234,12 +237,10 @@ impl TryFrom<String> for FinalFit {
             ("refit", _) => Ok(Self::Refit),
             ("fold_mean", _) => Ok(Self::FoldMean),
             (_, Some(fold)) => Ok(Self::Fold(fold)),
-            ("average_weights", _) => {
-                Err("`average_weights` needs a fine-tuned predictor, and no predictor here \
-                                           has weights that fit each other; use `refit` or `fold_mean`"
-                    .to_owned())
-            }
-            _ => Err(format!("final.fit `{text}` is not one of `refit`, `fold_mean`, `fold:N`")),
+            ("average_weights", _) => Ok(Self::AverageWeights),
+            _ => Err(format!(
+                "final.fit `{text}` is not one of `refit`, `fold_mean`, `average_weights`, `fold:N`"
+            )),
         }
     }
 }
@@ -383,7 +384,7 @@ mod tests {
             "[[predictor]]\nkind = \"prior\"\nstrength = 3\n",
             "[[predictor]]\nkind = \"magic\"\n",
             "sneed = 1\n[[predictor]]\nkind = \"prior\"\n",
-            "[final]\nfit = \"average_weights\"\n[[predictor]]\nkind = \"prior\"\n",
+            "[final]\nfit = \"average_products\"\n[[predictor]]\nkind = \"prior\"\n",
             "task = \"three\"\n[[predictor]]\nkind = \"prior\"\n",
             "predictor = []\n",
             "seeds = []\n[[predictor]]\nkind = \"prior\"\n",

@@ -31,16 +31,35 @@ pub enum FinetuneError {
         #[source]
         source: std::io::Error,
     },
+    /// The log of steps could not be written.
+    #[error("cannot write `{}`: {source}; the training goes on from its last state with `--resume`", path.display())]
+    StepLog {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A line of the log of steps that is not its last one is damaged.
+    #[error("`{}` line {line}: {source}; take the file away, and its steps are left out of the report", path.display())]
+    DamagedLog {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The loss or a gradient is infinite or not a number.
     #[error(
-        "step {step}: the {what} is {value}; the weights of step {} are the last good ones. A lower learning rate, a \
-         longer warm-up or clipping of gradients keeps training from diverging",
-        step - 1
+        "step {step}: the {what} is {value}. A lower learning rate, a longer warm-up or clipping of gradients keeps \
+         training from diverging"
     )]
     Diverged {
         /// Counted from 1.
         step: u64,
-        /// Loss or gradient.
+        /// The loss, a gradient, or the loss on rows that are kept back.
         what: &'static str,
         /// Its value.
         value: f64,

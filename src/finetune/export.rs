@@ -21,6 +21,7 @@ pub fn export(
         Some(base) => Checkpoint::open_adapter(checkpoint, base)?,
         None => Checkpoint::open(checkpoint)?,
     };
+    opened.config.limit_positions(options.rotary_positions());
     let outputs = load_head(&opened, &options.head, options.outputs.as_deref())?.outputs;
     for linear in model.linear_maps().iter().filter(|linear| model.is_adapted(linear)) {
         opened.weights.replace(&linear.weight().name, model.merged(linear)?)?;

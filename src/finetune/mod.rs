@@ -7,6 +7,7 @@
 
 mod adamw;
 mod adapter_file;
+mod averaging;
 mod clipping;
 mod error;
 mod export;
@@ -19,6 +20,7 @@ mod trainer;
 
 pub use adamw::{AdamW, AdamWSettings};
 pub use adapter_file::{load_adapter, save_adapter};
+pub use averaging::average;
 pub use clipping::{clip, global_norm};
 pub use error::FinetuneError;
 pub use export::export;

@@ -38,7 +38,7 @@ impl Trainer {
             steps: self.optimizer.steps,
             random_seed: self.random.get_seed(),
             random_place: self.random.get_word_pos().to_string(),
-            settings: format!("{:?}", self.settings),
+            settings: self.stated(),
             position: position.to_owned(),
         };
         let fault = |error: &dyn std::fmt::Display| state(path, error.to_string());
@@ -64,6 +64,11 @@ impl Trainer {
         Ok(files::write(path, &whole)?)
     }
 
+    /// Everything beside the weights that decides the next step.
+    fn stated(&self) -> String {
+        format!("{:?}, dropout {}", self.settings, self.model.dropout())
+    }
+
     /// Goes on from a state that a trainer with the same model and settings wrote; gives its position.
     ///
     /// # Errors
@@ -71,7 +76,7 @@ impl Trainer {
     pub fn restore(&mut self, path: &Path) -> Result<String, FinetuneError> {
         let whole = fs::read(path).map_err(|source| FinetuneError::Read { path: path.to_owned(), source })?;
         let header = header(path, &whole)?;
-        if header.settings != format!("{:?}", self.settings) {
+        if header.settings != self.stated() {
             return Err(state(path, "it was written with other settings of training".to_owned()));
         }
         let place = header.random_place.parse();

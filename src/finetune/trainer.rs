@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{AdamW, AdamWSettings, FinetuneError, Loss, Schedule, Targets, clip, global_norm};
-use crate::compute::{Memory, Model, PaddedBatch};
+use crate::compute::{Dropout, Memory, Model, PaddedBatch};
 
 /// How to train.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub struct TrainerSettings {
     pub clip_norm: Option<f64>,
     /// What is kept between the way forth and back.
     pub memory: Memory,
-    /// Decides every random choice that is left to whoever feeds the trainer.
+    /// Decides what dropout leaves out.
     pub seed: u64,
 }
 
@@ -94,11 +94,6 @@ impl Trainer {
         self.optimizer.steps
     }
 
-    /// The random numbers that belong to the state of the training: for the order of the data.
-    pub fn random(&mut self) -> &mut ChaCha8Rng {
-        &mut self.random
-    }
-
     /// One step by all examples of these batches together: the batches only bound the memory, the gradient is that of
     /// the mean over their examples.
     ///
@@ -109,8 +104,14 @@ impl Trainer {
         let step = self.steps() + 1;
         let normaliser = total_weight(batches)?;
         let (mut loss, mut gradients) = (0.0, BTreeMap::new());
+        let rate = self.model.dropout();
+        let mut dropout = (rate > 0.0).then(|| Dropout { rate, draw: self.random.next_u64(), first_text: 0 });
         for batch in batches {
-            let more = self.model.gradients(&batch.texts, self.settings.memory, |outputs| {
+            let how = (self.settings.memory, dropout);
+            if let Some(dropout) = &mut dropout {
+                dropout.first_text += batch.texts.rows as u64;
+            }
+            let more = self.model.gradients(&batch.texts, how, |outputs| {
                 let part = self.settings.loss.of(outputs, &batch.targets, normaliser)?;
                 loss += part.loss;
                 Ok::<_, FinetuneError>(part.gradient)
@@ -134,20 +135,6 @@ impl Trainer {
             batches.iter().map(|batch| batch.texts.valid.iter().filter(|&&valid| valid).count()).sum();
         let learning_rate = factor * self.settings.optimizer.learning_rate;
         Ok(StepReport { step, loss, gradient_norm, learning_rate, tokens })
-    }
-
-    /// The weighted mean loss over the examples, with nothing changed.
-    ///
-    /// # Errors
-    /// `FinetuneError` for batches and targets that do not fit the model.
-    pub fn loss(&self, batches: &[TrainingBatch]) -> Result<f64, FinetuneError> {
-        let normaliser = total_weight(batches)?;
-        let mut loss = 0.0;
-        for batch in batches {
-            let outputs = self.model.logits(&batch.texts)?;
-            loss += self.settings.loss.of(&outputs, &batch.targets, normaliser)?.loss;
-        }
-        Ok(loss)
     }
 }
 

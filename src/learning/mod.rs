@@ -105,6 +105,24 @@ pub trait Learner: Send + Sync {
         false
     }
 
+    /// Whether the weights of the fits of several folds can be averaged to one predictor; why not, where they cannot.
+    ///
+    /// # Errors
+    /// The reason.
+    fn averages(&self) -> Result<(), String> {
+        Err("its fits have no weights that fit each other".to_owned())
+    }
+
+    /// One predictor of the fits of these folds, which are still in the workspace, by the mean of their weights.
+    ///
+    /// # Errors
+    /// `FitError` where that cannot be done.
+    fn average(&self, folds: &[u32], context: &FitContext<'_>) -> Result<Box<dyn Predictor>, FitError> {
+        let _ = (folds, context);
+        self.averages().map_err(FitError::Input)?;
+        Err(FitError::Failed("its fits cannot be averaged".to_owned()))
+    }
+
     /// Removes what a fit left in the workspace for its predictor, which is not needed any more.
     fn discard(&self, context: &FitContext<'_>) {
         let _ = context;

@@ -122,6 +122,36 @@ pub fn fit_final(
     Ok(per_member)
 }
 
+/// Averages, of every member and seed, the weights of the fits of all folds; then those fits are not needed any more.
+///
+/// # Errors
+/// `ValidationError` names the fit that failed.
+pub fn average_folds(
+    members: &[Member],
+    plan: &Plan<'_>,
+    context: &FitContext<'_>,
+    journal: &dyn Journal,
+) -> Result<Vec<Vec<SavedPredictor>>, ValidationError> {
+    let folds: Vec<u32> = plan.folds.iter().map(|fold| fold.number).collect();
+    let one = |member: &Member, seed: u64| {
+        let unit = Unit { member: member.name.clone(), seed, fold: None };
+        if let Some(saved) = journal.load(&unit)?.and_then(|result| result.predictor) {
+            return Ok(saved);
+        }
+        let context = FitContext { seed, member: &member.name, fold: None, ..*context };
+        let failed = |source| ValidationError::Fit { member: member.name.clone(), seed, fold: None, source };
+        let saved = member.learner.average(&folds, &context).map_err(failed)?.saved();
+        let predictor = Some(saved.clone());
+        journal
+            .store(&unit, &UnitResult { predictions: Vec::new(), raw: RawScores::default(), predictor })?;
+        for fold in &folds {
+            member.learner.discard(&FitContext { fold: Some(*fold), ..context });
+        }
+        Ok(saved)
+    };
+    members.iter().map(|member| plan.seeds.iter().map(|seed| one(member, *seed)).collect()).collect()
+}
+
 /// Runs units side by side, then those that take all threads one after the other; results in the order of the units.
 fn side_by_side<U: Sync, R: Send>(
     units: &[U],

@@ -15,7 +15,7 @@ pub use assembly::{
     AssemblyCounts, keep_first_of_each, keep_first_of_each_battle, keep_first_of_each_prompt,
     prepare_for_task, replace_targets,
 };
-pub use cross::{cross_fit, fit_final, prepare};
+pub use cross::{average_folds, cross_fit, fit_final, prepare};
 
 /// Held-out predictions could not be made.
 #[derive(Debug, thiserror::Error)]

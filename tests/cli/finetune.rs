@@ -16,6 +16,9 @@ const BOTH: &str = "template = { kind = \"concatenated\", labels = { prompt = \"
 const ONE: &str = "template = { kind = \"single\", labels = { prompt = \"w4 \", response = \" w7 \", between_turns = \" w8 \" } }\n";
 const FULL: &str = "method = \"full\"\nlearning_rate = 3e-3\nhead_learning_rate = 3e-2\nepochs = 6\n";
 
+const LORA: &str = "learning_rate = 1e-2\nhead_learning_rate = 3e-2\nepochs = 5\n\
+                    lora = { rank = 4, alpha = 8.0, dropout = 0.05 }\n";
+
 struct Shop(tempfile::TempDir);
 
 impl Shop {
@@ -145,15 +148,35 @@ fn full_fine_tuning_learns_resumes_to_the_same_bytes_and_predicts_from_its_run_a
 #[test]
 fn adapters_of_a_decoder_and_a_mean_of_folds_are_shipped() {
     let shop = Shop::new(120);
-    let recipe =
-        "learning_rate = 1e-2\nhead_learning_rate = 3e-2\nepochs = 5\nlora = { rank = 4, alpha = 8.0 }\n";
-    shop.configure("run", "qwen2-classifier", &format!("{recipe}{BOTH}"));
+    shop.configure("run", "qwen2-classifier", &format!("{LORA}{BOTH}"));
     beats_the_prior(&shop.train("run", "--set final.fit=fold_mean").json(), 0.1);
     for fold in [0, 1] {
         assert!(shop.path(&format!("models/run/models/finetune-fold-{fold}-seed-1/model.onnx")).is_file());
     }
+    // The model folder is an adapter of PEFT too, and is imported as one with the head that was trained with it.
+    shop.write("template.toml", BOTH);
+    let base = checkpoint("qwen2-classifier").display().to_string();
+    let from = "models/run/models/finetune-fold-0-seed-1";
+    shop.run(&format!("import {from} --base {base} --out models/again --template template.toml")).json();
+    for file in ["head.safetensors", "tokenizer.json"] {
+        assert_eq!(shop.read(&format!("{from}/{file}")), shop.read(&format!("models/again/{file}")));
+    }
     assert!(!shop.path("models/run/models/finetune-final-seed-1").exists());
     shop.run("predict --run run test.csv --out p.csv --device cpu").json();
+}
+
+#[test]
+fn the_weights_of_the_folds_are_averaged_to_one_model_and_only_where_that_can_be() {
+    let shop = Shop::new(120);
+    shop.configure("run", "bert-base", &format!("{LORA}{BOTH}"));
+    beats_the_prior(&shop.train("run", "--set final.fit=average_weights").json(), 0.1);
+    assert!(shop.path("models/run/models/finetune-final-seed-1/model.onnx").is_file());
+    assert!(!shop.path("models/run/models/finetune-fold-0-seed-1").exists(), "the fits are not shipped");
+    shop.run("predict --run run test.csv --out p.csv --device cpu").json();
+    shop.configure("full", "bert-base", &format!("{FULL}{BOTH}"));
+    let said = shop.train("full", "--set final.fit=average_weights");
+    said.refuses(&["predictor `finetune` cannot be averaged", "`method = \"lora\"`"]);
+    assert!(!shop.path("models/full.incomplete").exists());
 }
 
 #[test]
@@ -196,6 +219,11 @@ fn a_teacher_must_have_the_same_folds() {
         "{}",
         metrics["warnings"]
     );
+    // A teacher that knows some of the rows only would leave the others to their labels.
+    let known = String::from_utf8(shop.read("models/teacher/oof.csv")).unwrap();
+    let some: Vec<&str> = known.lines().take(1 + 50).collect();
+    shop.write("models/teacher/oof.csv", &(some.join("\n") + "\n"));
+    shop.train("student", "--force").refuses(&["no held-out prediction of 70 of 120 competition battles"]);
     fs::remove_file(shop.path("models/teacher/splits.csv")).unwrap();
     shop.train("student", "--force").refuses(&["its folds are not at", "splits.csv"]);
 }
@@ -213,6 +241,7 @@ fn faults_of_a_recipe_are_found_before_any_work() {
         ),
         ("outputs = 1\n", "a reward (`outputs = 1`) reads one response"),
         ("method = \"head\"\noutputs = 4\n", "`outputs` is `4`"),
+        ("method = \"head\"\nlearning_rate = 1e-3\n", "`learning_rate` has no effect here"),
         (
             "[[predictor.teacher]]\npredictions = \"none.csv\"\nweight = 0.5\n",
             "its folds are not at `splits.csv`",
@@ -225,15 +254,17 @@ fn faults_of_a_recipe_are_found_before_any_work() {
 }
 
 #[test]
-fn a_training_that_diverges_names_its_step_and_keeps_the_last_good_state() {
+fn a_training_that_diverges_names_its_step_and_loss_and_keeps_no_state_of_bad_weights() {
     let shop = Shop::new(60);
-    let recipe =
-        "method = \"full\"\nlearning_rate = 1e38\nhead_learning_rate = 1e38\nwarmup = 0.0\nepochs = 9\n";
+    let recipe = "method = \"full\"\nlearning_rate = 1e38\nhead_learning_rate = 1e38\nwarmup = 0.0\nepochs = 9\ncheckpoint_every = 1\n";
     shop.configure("run", "bert-base", &format!("{recipe}{BOTH}"));
     let said = shop.train("run", "");
     assert_eq!(said.code, Some(1), "{}", said.stderr);
-    let all = ["step ", "the last good ones", ".state"];
+    // The weights of the first step are beyond all numbers, which the loss of the second one shows.
+    let all = ["step 2: the loss is NaN", "no state is kept"];
     assert!(all.iter().all(|part| said.stderr.contains(part)), "{}", said.stderr);
     let kept = fs::read_dir(shop.path("models/run.incomplete/work/training")).unwrap().count();
-    assert_eq!(kept, 1);
+    assert_eq!(kept, 0, "the state of step 1 is forgotten");
+    let again = shop.train("run", "--resume");
+    assert!(again.stderr.contains("step 2: the loss is NaN"), "{}", again.stderr);
 }

@@ -2,7 +2,9 @@
 
 Tiny checkpoints of ../fixtures/checkpoints are trained on random tokens: adapters of our own beside every linear map of the
 layers (x W' + b + alpha/r (x A') B'), everything, the head alone; AdamW in two groups, clipping, warm-up and cosine,
-soft targets with weights and label smoothing, dropout off.
+soft targets with weights and label smoothing, dropout off. A reward of one output is trained on pairs of texts by the loss of
+Rao and Kupper (1967). Where a checkpoint stores several maps as one, each of them gets an adapter of its own; the normalisation in front
+of ModernBERT's classifier is made part of it, and the layer before gets a bias of 0, which is the head that is trained here.
 """
 import json
 import pathlib
@@ -17,12 +19,16 @@ STEPS, ROWS, RANK, ALPHA, SMOOTHING = 10, 6, 4, 8.0, 0.1
 RATE, HEAD_RATE, DECAY, CLIP, WARMUP = 2e-3, 5e-3, 0.05, 0.5, 2
 # The ends of the names of what adapters stand beside.
 MAPS = ["query", "key", "value", "dense", "query_proj", "key_proj", "value_proj", "pos_key_proj", "pos_query_proj",
-        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "Wqkv", "Wi", "Wo"]
+# The maps that are stored as one.
+PARTS = {"Wqkv": ["query", "key", "value"], "Wi": ["gate", "up"]}
 CLASSIFIERS = ["bert-classifier", "gemma2-classifier", "roberta-classifier", "deberta-v3-classifier", "llama-classifier",
-               "mistral-classifier", "qwen2-classifier", "gemma3-classifier"]
+               "mistral-classifier", "qwen2-classifier", "gemma3-classifier", "modernbert-classifier", "qwen3-reward"]
 # Those that stand for the others where everything or the head alone is trained.
-ALL_METHODS = CLASSIFIERS[:2] + ["deberta-v3-classifier"]
-HEADS = ("classifier", "score", "pooler")
+ALL_METHODS = CLASSIFIERS[:2] + ["deberta-v3-classifier", "modernbert-classifier"]
+HEADS = ("classifier", "score", "pooler", "head")
+# Half of the logarithm of theta, for rewards.
+ETA = 0.4
 
 
 def start(rows, columns, number):
@@ -32,23 +38,37 @@ def start(rows, columns, number):
 
 
 class Adapted(torch.nn.Module):
-    def __init__(self, linear, number):
+    """A linear map with an adapter beside each of the equal parts of its rows."""
+
+    def __init__(self, linear, number, parts):
         super().__init__()
         self.linear = linear
-        self.down = torch.nn.Parameter(start(RANK, linear.in_features, number))
-        self.up = torch.nn.Parameter(torch.zeros(linear.out_features, RANK))
+        rows = linear.out_features // parts
+        downs = [torch.nn.Parameter(start(RANK, linear.in_features, number + part)) for part in range(parts)]
+        self.down = torch.nn.ParameterList(downs)
+        self.up = torch.nn.ParameterList([torch.nn.Parameter(torch.zeros(rows, RANK)) for _ in range(parts)])
 
     def forward(self, x):
-        return self.linear(x) + ALPHA / RANK * ((x @ self.down.T) @ self.up.T)
+        thin = [(x @ down.T) @ up.T for down, up in zip(self.down, self.up)]
+        return self.linear(x) + ALPHA / RANK * torch.cat(thin, dim=-1)
+
+
+def absorb_norm(model):
+    """ModernBERT: classifier(norm(x)) with the weight of the norm in the classifier, and a bias in the layer before."""
+    with torch.no_grad():
+        model.classifier.weight.mul_(model.head.norm.weight)
+        model.head.norm.weight.fill_(1.0)
+    model.head.dense.bias = torch.nn.Parameter(torch.zeros(model.head.dense.out_features))
 
 
 def data(vocabulary, classes):
     random = np.random.default_rng(5)
     steps = []
     for _ in range(STEPS):
-        lengths = [int(length) for length in random.integers(3, 20, ROWS)]
+        texts = 2 * ROWS if classes == 1 else ROWS
+        lengths = [int(length) for length in random.integers(3, 20, texts)]
         ids = [[int(token) for token in random.integers(5, vocabulary, length)] for length in lengths]
-        targets = [[round(float(p), 6) for p in random.dirichlet(np.ones(classes))[:-1]] for _ in range(ROWS)]
+        targets = [[round(float(p), 6) for p in random.dirichlet(np.ones(3 if classes == 1 else classes))[:-1]] for _ in range(ROWS)]
         targets = [[*target, 1.0 - sum(target)] for target in targets]
         weights = [round(float(weight), 3) for weight in random.uniform(0.2, 2.0, ROWS)]
         steps.append({"input_ids": ids, "targets": targets, "weights": weights})
@@ -60,17 +80,20 @@ def prepare(model, method):
     if method == "adapters":
         found = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)
                  and name.split(".")[-1] in MAPS and not any(part in HEADS for part in name.split("."))]
-        for number, (name, module) in enumerate(found):
+        names = []
+        for name, module in found:
             parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, Adapted(module, number))
-        names = [name for name, _ in found]
+            parts = PARTS.get(child, [""])
+            setattr(model.get_submodule(parent), child, Adapted(module, len(names), len(parts)))
+            names += [f"{name}.{part}" if part else name for part in parts]
     else:
         names = []
     groups = {}
     for name, parameter in model.named_parameters():
         is_head = any(part in HEADS for part in name.split("."))
         if is_head:
-            parameter.requires_grad_(True)
+            # The weight of a norm that was made part of the classifier stays 1.
+            parameter.requires_grad_(not name.endswith("head.norm.weight"))
         if not parameter.requires_grad:
             continue
         decays = parameter.dim() == 2
@@ -79,9 +102,23 @@ def prepare(model, method):
     return names, torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8)
 
 
+def loss_of(logits, step):
+    targets, weights = torch.tensor(step["targets"], dtype=torch.float32), torch.tensor(step["weights"])
+    if logits.shape[1] == 1:
+        difference = logits[0::2, 0] - logits[1::2, 0]
+        # theta = e^(2 eta), on rewards that are scaled so that the sides win with the logistic of d - eta and -d - eta.
+        a, b = torch.sigmoid(difference - ETA), torch.sigmoid(-difference - ETA)
+        each = -(targets * torch.stack([a.log(), b.log(), (1.0 - a - b).log()], dim=1)).sum(dim=1)
+    else:
+        each = torch.nn.functional.cross_entropy(logits, targets, reduction="none", label_smoothing=SMOOTHING)
+    return (each * weights).sum() / weights.sum()
+
+
 def run(checkpoint, method):
     model = AutoModelForSequenceClassification.from_pretrained(CHECKPOINTS / checkpoint, attn_implementation="eager", dtype=torch.float32)
     model.eval()
+    if model.config.model_type == "modernbert":
+        absorb_norm(model)
     steps = data(model.config.vocab_size, model.config.num_labels)
     names, optimizer = prepare(model, method)
     schedule = transformers.get_cosine_schedule_with_warmup(optimizer, WARMUP, STEPS)
@@ -93,10 +130,7 @@ def run(checkpoint, method):
         ids = torch.tensor([row + [pad] * (longest - len(row)) for row in step["input_ids"]])
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in step["input_ids"]])
         logits = model(input_ids=ids, attention_mask=mask).logits
-        targets = torch.tensor(step["targets"], dtype=torch.float32)
-        weights = torch.tensor(step["weights"])
-        each = torch.nn.functional.cross_entropy(logits, targets, reduction="none", label_smoothing=SMOOTHING)
-        loss = (each * weights).sum() / weights.sum()
+        loss = loss_of(logits, step)
         optimizer.zero_grad()
         loss.backward()
         assert all(parameter.grad is not None for parameter in trained)
@@ -109,7 +143,7 @@ def run(checkpoint, method):
 
 def main():
     settings = {"rank": RANK, "alpha": ALPHA, "label_smoothing": SMOOTHING, "learning_rate": RATE, "head_learning_rate": HEAD_RATE,
-                "weight_decay": DECAY, "clip_norm": CLIP, "warmup_steps": WARMUP, "total_steps": STEPS}
+                "weight_decay": DECAY, "clip_norm": CLIP, "warmup_steps": WARMUP, "total_steps": STEPS, "eta": ETA}
     cases = [run(checkpoint, method) for checkpoint in CLASSIFIERS for method in ("adapters", "full", "head")
              if method == "adapters" or checkpoint in ALL_METHODS]
     data_of = {case["checkpoint"]: case.pop("steps") for case in cases}

@@ -32,6 +32,7 @@ struct Settings {
     clip_norm: f64,
     warmup_steps: u64,
     total_steps: u64,
+    eta: f64,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +49,12 @@ pub(crate) struct Case {
     adapted: Vec<String>,
     losses: Vec<f64>,
     norms: Vec<f64>,
+}
+
+impl Case {
+    fn is_reward(&self) -> bool {
+        self.checkpoint.ends_with("-reward")
+    }
 }
 
 pub(crate) fn golden() -> Golden {
@@ -70,16 +77,29 @@ impl Golden {
     pub(crate) fn adapters(&self) -> AdapterSettings {
         use tiebreak::architectures::AdapterSlot::*;
         let slots = vec![Query, Key, Value, AttentionOutput, Gate, Up, Down];
-        AdapterSettings { rank: self.settings.rank, alpha: self.settings.alpha, slots, seed: 1 }
+        AdapterSettings { rank: self.settings.rank, alpha: self.settings.alpha, dropout: 0.0, slots, seed: 1 }
+    }
+
+    /// A reward is trained on pairs, everything else on rows.
+    pub(crate) fn loss(&self, case: &Case, label_smoothing: f64) -> Loss {
+        if case.is_reward() {
+            return Loss::RaoKupper { eta: self.settings.eta };
+        }
+        Loss::CrossEntropy { label_smoothing }
     }
 
     /// Nothing trained yet.
     pub(crate) fn trainer(&self, case: &Case, memory: Memory) -> Trainer {
+        self.trainer_with(case, memory, self.adapters())
+    }
+
+    /// The same with other adapters.
+    fn trainer_with(&self, case: &Case, memory: Memory, adapters: AdapterSettings) -> Trainer {
         let checkpoint = Checkpoint::open(&fixture(&case.checkpoint)).unwrap();
         let mut model = Model::load(&checkpoint.config, &checkpoint.weights).unwrap();
         let head = load_head(&checkpoint, &HeadChoice::Own, None).unwrap().head;
         let method = match case.method.as_str() {
-            "adapters" => Method::Adapters(self.adapters()),
+            "adapters" => Method::Adapters(adapters),
             "full" => Method::Full,
             _ => Method::Head,
         };
@@ -99,23 +119,25 @@ impl Golden {
         };
         let decay = Decay::Cosine;
         let schedule = Schedule { warmup_steps: s.warmup_steps, total_steps: s.total_steps, decay };
-        let loss = Loss::CrossEntropy { label_smoothing: s.label_smoothing };
+        let loss = self.loss(case, s.label_smoothing);
         let clip_norm = Some(s.clip_norm);
         Trainer::new(model, TrainerSettings { loss, optimizer, schedule, clip_norm, memory, seed: 3 })
             .unwrap()
     }
 
-    /// The examples of a step in batches of these numbers of rows.
+    /// The examples of a step in batches of these numbers of them; of a reward an example is two texts.
     pub(crate) fn batches(&self, case: &Case, step: usize, sizes: &[usize]) -> Vec<TrainingBatch> {
         let step = &self.steps[&case.checkpoint][step];
+        let texts_each = if case.is_reward() { 2 } else { 1 };
         let mut start = 0;
         let batch = |&size: &usize| {
             let rows = start..start + size;
+            let texts = texts_each * start..texts_each * (start + size);
             start += size;
             let segments: Vec<Vec<u32>> =
-                step.input_ids[rows.clone()].iter().map(|ids| vec![0; ids.len()]).collect();
+                step.input_ids[texts.clone()].iter().map(|ids| vec![0; ids.len()]).collect();
             let texts: Vec<(&[u32], &[u32])> =
-                step.input_ids[rows.clone()].iter().zip(&segments).map(|(a, b)| (&a[..], &b[..])).collect();
+                step.input_ids[texts].iter().zip(&segments).map(|(a, b)| (&a[..], &b[..])).collect();
             let targets = &step.targets[rows.clone()];
             let (classes, weights) = (targets[0].len(), step.weights[rows].to_vec());
             TrainingBatch {
@@ -181,12 +203,12 @@ fn every_tensor_that_is_trained_gets_a_gradient_and_no_other() {
     for case in &golden.cases {
         let trainer = golden.trainer(case, Memory::Everything);
         let batch = &golden.batches(case, 0, &[6])[0];
-        let loss = Loss::CrossEntropy { label_smoothing: 0.0 };
+        let loss = golden.loss(case, 0.0);
         for memory in [Memory::Everything, Memory::LayerInputs] {
             let back = |outputs: &[f32]| {
                 Ok::<_, tiebreak::finetune::FinetuneError>(loss.of(outputs, &batch.targets, 1.0)?.gradient)
             };
-            let gradients = trainer.model().gradients(&batch.texts, memory, back).unwrap();
+            let gradients = trainer.model().gradients(&batch.texts, (memory, None), back).unwrap();
             let trained: Vec<&String> =
                 trainer.model().parameters().trainable().map(|info| &info.parameter.name).collect();
             assert_eq!(gradients.keys().collect::<Vec<_>>(), trained, "{} {}", case.checkpoint, case.method);
@@ -218,6 +240,56 @@ fn a_training_that_was_interrupted_goes_on_with_the_same_bits() {
         second.save(&resumed, "step 10").unwrap();
         assert!(std::fs::read(&whole).unwrap() == std::fs::read(&resumed).unwrap(), "{}", case.checkpoint);
     }
+}
+
+/// With as much dropout as shows.
+fn dropping(golden: &Golden, case: &Case, memory: Memory) -> Trainer {
+    golden.trainer_with(case, memory, AdapterSettings { dropout: 0.3, ..golden.adapters() })
+}
+
+#[test]
+fn dropout_does_not_know_batches_nor_how_often_a_layer_is_computed() {
+    let golden = golden();
+    for case in golden.cases.iter().filter(|case| case.method == "adapters") {
+        let run = |memory, sizes: &[usize]| {
+            let mut trainer = dropping(&golden, case, memory);
+            golden.run(case, &mut trainer, 0..4, sizes).iter().map(|report| report.loss).collect::<Vec<_>>()
+        };
+        let [whole, parts] = [run(Memory::Everything, &[6]), run(Memory::LayerInputs, &[1, 3, 2])];
+        let worst = whole.iter().zip(&parts).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(worst < TOLERANCE, "{}: {worst:e}", case.checkpoint);
+        // The first B is 0, so that what is left out in front of A shows from the second step on.
+        let shown = whole[1..].iter().zip(&case.losses[1..]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(shown > 1e-4, "{}: {shown:e}", case.checkpoint);
+        let mut trainer = dropping(&golden, case, Memory::Everything);
+        let batch = &golden.batches(case, 0, &[6])[0].texts;
+        let before = trainer.model().logits(batch).unwrap();
+        // The learning rate of the first step is 0.
+        golden.run(case, &mut trainer, 0..2, &[6]);
+        assert_ne!(trainer.model().logits(batch).unwrap(), before);
+        assert_eq!(trainer.model().logits(batch).unwrap(), trainer.model().logits(batch).unwrap());
+    }
+}
+
+#[test]
+fn dropout_goes_on_with_the_same_bits_and_belongs_to_the_state() {
+    let golden = golden();
+    let folder = tempfile::tempdir().unwrap();
+    let case = golden.cases.iter().find(|case| case.method == "adapters").unwrap();
+    let [half, whole, resumed] = ["half", "whole", "resumed"].map(|name| folder.path().join(name));
+    let mut unbroken = dropping(&golden, case, Memory::Everything);
+    golden.run(case, &mut unbroken, 0..8, &[4, 2]);
+    unbroken.save(&whole, "").unwrap();
+    let mut first = dropping(&golden, case, Memory::Everything);
+    golden.run(case, &mut first, 0..3, &[4, 2]);
+    first.save(&half, "").unwrap();
+    let mut second = dropping(&golden, case, Memory::Everything);
+    second.restore(&half).unwrap();
+    golden.run(case, &mut second, 3..8, &[4, 2]);
+    second.save(&resumed, "").unwrap();
+    assert!(std::fs::read(&whole).unwrap() == std::fs::read(&resumed).unwrap());
+    let error = golden.trainer(case, Memory::Everything).restore(&half).unwrap_err().to_string();
+    assert!(error.contains("other settings"), "{error}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn trainer(memory: Memory) -> Trainer {
     let layer = Dense { inputs: WIDTH, weight, bias: vec![0.0; CLASSES], activation: HeadActivation::Linear };
     let head = Head { pooling: Pooling::Mean, width: WIDTH, layers: vec![layer], softcap: None };
     let slots = vec![AdapterSlot::Query, AdapterSlot::Value];
-    let adapters = AdapterSettings { rank: 8, alpha: 16.0, slots, seed: 1 };
+    let adapters = AdapterSettings { rank: 8, alpha: 16.0, dropout: 0.0, slots, seed: 1 };
     Method::Adapters(adapters).prepare(&mut model, &head, true).unwrap();
     for layer in 0..6 {
         for (place, part) in ["query", "value"].into_iter().enumerate() {

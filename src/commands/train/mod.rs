@@ -71,6 +71,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     // Already in the configuration, so that it is what the run is fitted at.
     serving.max_tokens = None;
     let members = members(&config, &serving)?;
+    check_average(&config, &members)?;
     warn(&members, &serving, console);
     let growing = GrowingRun::begin(&args.run, start(args)).or_bad_input()?;
     let prepared = data::prepare(&config, console)?;
@@ -101,6 +102,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         FinalFit::Refit => {
             validation::fit_final(prepared.set(), &members, &config.seeds, &context, &journal)?
         }
+        FinalFit::AverageWeights => validation::average_folds(&members, &plan, &context, &journal)?,
         fit => fits_of_folds(fit, &prepared, &cross)?,
     };
     let outputs = outputs::Outputs {
@@ -184,6 +186,24 @@ fn members(config: &Config, serving: &Serving) -> anyhow::Result<Vec<Member>> {
     let names = config.predictor_names();
     let learners = config.predictor.iter().map(|entry| entry.recipe.learner(serving).or_bad_input());
     names.into_iter().zip(learners).map(|(name, learner)| Ok(Member { name, learner: learner? })).collect()
+}
+
+/// Refuses, before any work, a mean of weights that one of the members has not.
+fn check_average(config: &Config, members: &[Member]) -> anyhow::Result<()> {
+    if config.final_fit.fit != FinalFit::AverageWeights {
+        return Ok(());
+    }
+    for member in members {
+        if let Err(reason) = member.learner.averages() {
+            return Err(BadInput(format!(
+                "final.fit `average_weights`: predictor `{}` cannot be averaged, because {reason}; use `refit` or \
+                 `fold_mean`",
+                member.name
+            ))
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// The rows whose fold was trained, with one prediction a member.

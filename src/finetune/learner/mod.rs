@@ -3,6 +3,7 @@
 mod examples;
 mod head_only;
 mod recipe;
+mod recipe_checks;
 mod setup;
 mod steps;
 mod teachers;
@@ -97,14 +98,23 @@ impl FinetuneLearner {
         rows: &Rows<'_>,
         context: &FitContext<'_>,
     ) -> Result<Box<dyn Predictor>, FitError> {
+        if !self.setup.is_reward() {
+            return self.served(places, context);
+        }
+        let model = self.opened(places, context)?;
+        let link = link(&model, rows, context)?;
+        Ok(Box::new(Reward::new(model, link).map_err(PredictError::from)?))
+    }
+
+    /// The model of a place as a classifier.
+    fn served(&self, places: &Places, context: &FitContext<'_>) -> Result<Box<dyn Predictor>, FitError> {
+        Ok(Box::new(Classifier::new(self.opened(places, context)?).map_err(PredictError::from)?))
+    }
+
+    fn opened(&self, places: &Places, context: &FitContext<'_>) -> Result<Arc<LanguageModel>, FitError> {
         let serving = self.serving.apart(places.models.clone(), context.threads);
         let folder = ModelFolder::read(Path::new(&places.name), &serving).map_err(PredictError::from)?;
-        let model = folder.open(&WantedBudget::default(), &serving).map_err(PredictError::from)?;
-        if self.setup.is_reward() {
-            let link = link(&model, rows, context)?;
-            return Ok(Box::new(Reward::new(model, link).map_err(PredictError::from)?));
-        }
-        Ok(Box::new(Classifier::new(model).map_err(PredictError::from)?))
+        Ok(folder.open(&WantedBudget::default(), &serving).map_err(PredictError::from)?)
     }
 }
 
@@ -137,6 +147,28 @@ impl Learner for FinetuneLearner {
             self.states.prepare((&self.setup, &self.serving), &battles, context)?;
         }
         Ok(())
+    }
+
+    fn averages(&self) -> Result<(), String> {
+        match self.setup.recipe.method {
+            _ if self.setup.is_reward() => Err("the link of a reward needs rows that no fit saw".to_owned()),
+            TuningMethod::Lora => Ok(()),
+            TuningMethod::Full | TuningMethod::Head => {
+                Err("only fits of `method = \"lora\"` are averaged, on the products of their adapters"
+                    .to_owned())
+            }
+        }
+    }
+
+    fn average(&self, folds: &[u32], context: &FitContext<'_>) -> Result<Box<dyn Predictor>, FitError> {
+        self.averages().map_err(FitError::Input)?;
+        let places = Places::of(context);
+        if !places.model().join(crate::checkpoint::files::CARD).is_file() {
+            let of_fold = |fold: &u32| Places::of(&FitContext { fold: Some(*fold), ..*context }).model();
+            let fits: Vec<std::path::PathBuf> = folds.iter().map(of_fold).collect();
+            self.setup.average(&fits, context.seed, &places.model())?;
+        }
+        self.served(&places, context)
     }
 
     fn runs_alone(&self) -> bool {

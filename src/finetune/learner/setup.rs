@@ -1,8 +1,8 @@
 //! A checkpoint with everything that a recipe says of it, checked before any work.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::recipe::{FinetuneRecipe, HeadStart, TuningMethod};
+use super::recipe::{FinetuneRecipe, HeadStart, LoraRecipe, TuningMethod};
 use crate::checkpoint::{Checkpoint, FileMark, Head, HeadChoice, LoadedHead, OutputMeaning, load_head};
 use crate::compute::{AdapterSettings, Memory, Model};
 use crate::encoding::{
@@ -10,7 +10,8 @@ use crate::encoding::{
     Template, TokenizerFiles,
 };
 use crate::finetune::{
-    AdamWSettings, FinetuneError, Loss, Method, Schedule, Trainer, TrainerSettings, export,
+    AdamWSettings, FinetuneError, Loss, Method, Schedule, Trainer, TrainerSettings, average, export,
+    save_adapter,
 };
 use crate::onnx::graph::{ImportOptions, ImportReport, import_with, with_head};
 
@@ -33,6 +34,7 @@ impl Setup {
         recipe.check()?;
         let checkpoint = Checkpoint::open(&recipe.model)?;
         let outputs = load_head(&checkpoint, &head_choice(recipe, 1), None)?.outputs;
+        recipe.check_effects(outputs[..] == [OutputMeaning::Score])?;
         let is_decoder = checkpoint.config.family().is_decoder();
         let encoder = encoder(recipe, &checkpoint, &outputs)?;
         let labels: Vec<String> = outputs.iter().map(|output| output.name().to_owned()).collect();
@@ -71,12 +73,7 @@ impl Setup {
         let method = match recipe.method {
             TuningMethod::Head => Method::Head,
             TuningMethod::Full => Method::Full,
-            TuningMethod::Lora => Method::Adapters(AdapterSettings {
-                rank: recipe.lora.rank,
-                alpha: recipe.lora.alpha,
-                slots: recipe.lora.targets.clone(),
-                seed,
-            }),
+            TuningMethod::Lora => Method::Adapters(self.adapters(seed)),
         };
         method.prepare(&mut model, &head, !self.is_decoder)?;
         let [learning_rate, head_learning_rate] = recipe.learning_rates();
@@ -94,10 +91,26 @@ impl Setup {
         Trainer::new(model, TrainerSettings { loss, optimizer, schedule, clip_norm, memory, seed })
     }
 
-    /// Writes a trained model as a model folder.
+    fn adapters(&self, seed: u64) -> AdapterSettings {
+        let LoraRecipe { rank, alpha, dropout, targets } = self.recipe.lora.clone();
+        AdapterSettings { rank, alpha, dropout, slots: targets, seed }
+    }
+
+    /// Writes a trained model as a model folder; adapters lie in it in the form of PEFT, too.
     pub(super) fn export(&self, model: &Model, seed: u64, target: &Path) -> Result<(), FinetuneError> {
-        let add = |folder: &Path, _: &_| Ok(self.stored.write(folder)?);
+        let add = |folder: &Path, _: &_| {
+            if self.recipe.method == TuningMethod::Lora {
+                save_adapter(model, &self.adapters(seed), folder)?;
+            }
+            Ok(self.stored.write(folder)?)
+        };
         export(model, &self.recipe.model, target, (&self.options(seed), &add)).map(|_| ())
+    }
+
+    /// Writes the mean of several fits as a model folder.
+    pub(super) fn average(&self, fits: &[PathBuf], seed: u64, target: &Path) -> Result<(), FinetuneError> {
+        let add = |folder: &Path, _: &_| Ok(self.stored.write(folder)?);
+        average(fits, &self.recipe.model, target, (&self.options(seed), &add)).map(|_| ())
     }
 
     /// Writes the untrained model as a model folder.
@@ -135,7 +148,12 @@ impl Setup {
     }
 
     fn options(&self, seed: u64) -> ImportOptions {
-        ImportOptions { head: head_choice(&self.recipe, seed), replace: true, ..ImportOptions::default() }
+        ImportOptions {
+            head: head_choice(&self.recipe, seed),
+            replace: true,
+            max_tokens: self.recipe.predict_max_tokens.max(Some(self.recipe.max_tokens)),
+            ..ImportOptions::default()
+        }
     }
 }
 

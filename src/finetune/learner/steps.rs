@@ -1,7 +1,7 @@
 //! A JSON line for every step, kept in step with the state that a training is resumed from.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -56,11 +56,11 @@ impl StepLog {
     pub(super) fn open(workspace: &Path, name: &str, step: u64) -> Result<Self, FinetuneError> {
         let folder = workspace.join(FOLDER);
         let path = folder.join(format!("{name}.jsonl"));
-        let failed = |source| FinetuneError::Read { path: path.clone(), source };
+        let failed = |source| FinetuneError::StepLog { path: path.clone(), source };
         fs::create_dir_all(&folder).map_err(failed)?;
         let mut kept = Vec::new();
         for record in read(&path)?.into_iter().filter(|record| record.step <= step) {
-            kept.extend(line(&record));
+            kept.extend(line(&record).map_err(failed)?);
         }
         crate::files::write(&path, &kept)?;
         let file = File::options().append(true).open(&path).map_err(failed)?;
@@ -68,27 +68,31 @@ impl StepLog {
     }
 
     pub(super) fn append(&mut self, record: &StepRecord) -> Result<(), FinetuneError> {
-        let failed = |source| FinetuneError::Read { path: self.path.clone(), source };
-        self.file.write_all(&line(record)).map_err(failed)
+        let written = line(record).and_then(|line| self.file.write_all(&line));
+        written.map_err(|source| FinetuneError::StepLog { path: self.path.clone(), source })
     }
 }
 
-fn line(record: &StepRecord) -> Vec<u8> {
-    // A record holds finite numbers and plain text, all of which JSON can say.
-    let mut bytes = serde_json::to_vec(record).unwrap_or_default();
+fn line(record: &StepRecord) -> std::io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(record)?;
     bytes.push(b'\n');
-    bytes
+    Ok(bytes)
 }
 
-/// The steps of a file; one that was cut off by a crash is passed over.
+/// The steps of a file. A last line that a crash cut off is passed over; any other that is damaged is an error.
 fn read(path: &Path) -> Result<Vec<StepRecord>, FinetuneError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(FinetuneError::Read { path: path.to_owned(), source }),
     };
-    let lines = BufReader::new(file).lines().map_while(Result::ok);
-    Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()).collect())
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+    let lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate();
+    let record = |(index, line): (usize, &[u8])| {
+        let damaged = |source| FinetuneError::DamagedLog { path: path.to_owned(), line: index + 1, source };
+        serde_json::from_slice(line).map_err(damaged)
+    };
+    lines.map(record).collect()
 }
 
 /// The steps of all fits of a run, fit by fit in the order of their names.
@@ -102,7 +106,9 @@ pub fn steps_of(workspace: &Path) -> Result<Vec<StepRecord>, FinetuneError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(FinetuneError::Read { path: folder, source }),
     };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let unread = |source| FinetuneError::Read { path: folder.clone(), source };
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(unread)?;
     paths.sort_unstable();
     let mut steps = Vec::new();
     for path in paths {
@@ -153,5 +159,20 @@ mod tests {
         bytes.extend(b"{\"member\":\"lo");
         fs::write(&path, bytes).unwrap();
         assert_eq!(steps_of(workspace.path()).unwrap(), [record(1)]);
+    }
+    #[test]
+    fn a_damaged_line_in_the_middle_and_a_log_that_cannot_be_written_are_named() {
+        let workspace = tempfile::tempdir().unwrap();
+        StepLog::open(workspace.path(), "fit", 0).unwrap().append(&record(1)).unwrap();
+        let path = workspace.path().join("steps/fit.jsonl");
+        let mut bytes = b"{\"member\":3}\n".to_vec();
+        bytes.extend(fs::read(&path).unwrap());
+        fs::write(&path, &bytes).unwrap();
+        let message = steps_of(workspace.path()).unwrap_err().to_string();
+        assert!(message.contains("fit.jsonl` line 1"), "{message}");
+        // Opened for reading alone, as a disk that takes no more.
+        let mut log = StepLog { file: File::open(&path).unwrap(), path };
+        let message = log.append(&record(2)).unwrap_err().to_string();
+        assert!(message.contains("cannot write") && message.contains("--resume"), "{message}");
     }
 }

@@ -54,15 +54,14 @@ impl Teacher {
     /// Refuses a teacher that saw a row which it is asked about: only with folds that are ours, whatever their numbers
     /// are, is each of its predictions known to come from a fit without that row and its group.
     pub(super) fn check(&self, competition: &[LabeledBattle], folds: &[Fold]) -> Result<(), FinetuneError> {
+        self.check_complete(competition)?;
         let mut theirs: BTreeMap<u32, u32> = BTreeMap::new();
         let mut ours: BTreeMap<u32, u32> = BTreeMap::new();
         for fold in folds {
             for row in &fold.held_out {
                 let id = &competition[*row].battle.id;
-                let of_teacher = self.folds.get(id).copied();
-                let Some(of_teacher) = of_teacher.filter(|_| self.predictions.contains_key(id)) else {
-                    return Err(self.refused(&format!("it has no held-out prediction of battle `{id}`")));
-                };
+                // Every row has one, or the check above had refused the teacher.
+                let Some(of_teacher) = self.folds.get(id).copied() else { continue };
                 let same = *theirs.entry(of_teacher).or_insert(fold.number) == fold.number
                     && *ours.entry(fold.number).or_insert(of_teacher) == of_teacher;
                 if !same {
@@ -74,6 +73,21 @@ impl Teacher {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a teacher without a held-out prediction of every row: the others would be taught by their labels alone,
+    /// without a word. `competition` has the rows of folds that are not trained, too.
+    fn check_complete(&self, competition: &[LabeledBattle]) -> Result<(), FinetuneError> {
+        let ids = competition.iter().map(|row| &row.battle.id);
+        let is_unknown =
+            |id: &&BattleId| !(self.folds.contains_key(*id) && self.predictions.contains_key(*id));
+        let unknown: Vec<&BattleId> = ids.filter(is_unknown).collect();
+        let Some(first) = unknown.first() else { return Ok(()) };
+        Err(self.refused(&format!(
+            "it has no held-out prediction of {} of {} competition battles, such as `{first}`; train it on the same rows",
+            unknown.len(),
+            competition.len()
+        )))
     }
 
     /// What a report must say of it.

@@ -27,7 +27,10 @@ pub(super) struct Places {
     pub(super) name: String,
     /// The folder of models.
     pub(super) models: PathBuf,
+    /// A state from which a step was made: its weights gave a loss.
     state: PathBuf,
+    /// A later one, from which none was made yet.
+    latest: PathBuf,
     best: PathBuf,
 }
 
@@ -39,6 +42,7 @@ impl Places {
         Self {
             models: context.workspace.join("models"),
             state: training.join(format!("{name}.state")),
+            latest: training.join(format!("{name}.latest")),
             best: training.join(format!("{name}.best")),
             name,
         }
@@ -51,9 +55,29 @@ impl Places {
 
     /// Removes what is not needed behind the last step.
     pub(super) fn forget_states(&self) {
-        for path in [&self.state, &self.best] {
+        for path in [&self.state, &self.latest, &self.best] {
             // What cannot be removed goes with the workspace.
             let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// The latest state gave a loss: it takes the place of the one before.
+    fn prove_latest(&self) -> Result<(), FinetuneError> {
+        match std::fs::rename(&self.latest, &self.state) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(FinetuneError::State { path: self.latest.clone(), message: error.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The latest state gave no loss: training must not go on from it.
+    fn forget_latest(&self) -> Result<(), FinetuneError> {
+        match std::fs::remove_file(&self.latest) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(FinetuneError::State { path: self.latest.clone(), message: error.to_string() })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -95,7 +119,7 @@ impl Training<'_> {
         let task = self.context.progress.start(&self.places.name, Some(total), "steps");
         task.advance(trainer.steps());
         let mut shown_loss = None;
-        while trainer.steps() < total {
+        while trainer.steps() < total && !self.is_over(&position) {
             if self.context.stop.load(Ordering::Relaxed) {
                 self.save(&trainer, &position)?;
                 return Err(FitError::Stopped);
@@ -104,24 +128,23 @@ impl Training<'_> {
             let examples: Vec<Example<'_>> =
                 order.rows_of(trainer.steps()).iter().map(|row| self.rows.train[*row]).collect();
             let batches = self.setup.batches(&examples)?;
-            let report = trainer.step(&batches).map_err(|error| self.diverged(error, &trainer, &position))?;
+            let report = trainer.step(&batches).map_err(|error| self.diverged(error))?;
+            self.places.prove_latest()?;
             let mut record = self.record(&report, (total, order.steps_per_epoch()));
             record.seconds = started.elapsed().as_secs_f64();
             show(task.as_ref(), &record, &mut shown_loss);
             if let Some(held_out) = held_out.as_ref().filter(|_| self.is_look(report.step, total)) {
                 let loss = held_out.loss(trainer.model())?;
+                let looked = self.look(&trainer, loss, &mut position);
+                looked.map_err(|error| self.diverged(error))?;
                 record.held_out_log_loss = Some(loss);
                 record.prior_log_loss = Some(held_out.prior);
-                self.look(&trainer, loss, &mut position)?;
             }
             log.append(&record)?;
             if report.step % recipe.checkpoint_every == 0 {
                 self.save(&trainer, &position)?;
             }
             abort_if_injected();
-            if recipe.early_stopping.is_some_and(|early| position.looks_without_gain >= early.patience) {
-                break;
-            }
         }
         if let Some(best) = position.best.filter(|best| best.step != trainer.steps()) {
             trainer.restore(&self.places.best)?;
@@ -131,18 +154,22 @@ impl Training<'_> {
     }
 
     fn resumed(&self, trainer: &mut Trainer) -> Result<Position, FinetuneError> {
-        if !self.places.state.is_file() {
+        let places = [&self.places.latest, &self.places.state];
+        let Some(path) = places.into_iter().find(|path| path.is_file()) else {
             return Ok(Position::default());
-        }
-        let position = trainer.restore(&self.places.state)?;
-        serde_json::from_str(&position).map_err(|error| FinetuneError::State {
-            path: self.places.state.clone(),
-            message: error.to_string(),
-        })
+        };
+        let position = trainer.restore(path)?;
+        serde_json::from_str(&position)
+            .map_err(|error| FinetuneError::State { path: path.clone(), message: error.to_string() })
     }
 
     fn save(&self, trainer: &Trainer, position: &Position) -> Result<(), FinetuneError> {
-        save(trainer, &self.places.state, position)
+        save(trainer, &self.places.latest, position)
+    }
+
+    /// Whether looks at the rows that are kept back have ended the training.
+    fn is_over(&self, position: &Position) -> bool {
+        self.setup.recipe.early_stopping.is_some_and(|early| position.looks_without_gain >= early.patience)
     }
 
     fn is_look(&self, step: u64, total: u64) -> bool {
@@ -152,6 +179,10 @@ impl Training<'_> {
 
     /// Keeps a state that is better than all before.
     fn look(&self, trainer: &Trainer, loss: f64, position: &mut Position) -> Result<(), FinetuneError> {
+        if !loss.is_finite() {
+            let what = "log loss on the rows that are kept back";
+            return Err(FinetuneError::Diverged { step: trainer.steps(), what, value: loss });
+        }
         if position.best.is_none_or(|best| loss < f64::from_bits(best.loss)) {
             position.best = Some(Best { step: trainer.steps(), loss: loss.to_bits() });
             position.looks_without_gain = 0;
@@ -161,17 +192,20 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// A training that diverged keeps the last good state, and says where.
-    fn diverged(&self, error: FinetuneError, trainer: &Trainer, position: &Position) -> FitError {
+    /// A training that diverged forgets the state that led there, and says from where it can go on.
+    fn diverged(&self, error: FinetuneError) -> FitError {
         if !matches!(error, FinetuneError::Diverged { .. }) {
             return error.into();
         }
-        match self.save(trainer, position) {
-            Ok(()) => {
-                FitError::Failed(format!("{error}; they are kept in `{}`", self.places.state.display()))
-            }
-            Err(failed) => FitError::Failed(format!("{error}; and they could not be kept: {failed}")),
+        if let Err(failed) = self.places.forget_latest() {
+            return FitError::Failed(format!("{error}; and its state cannot be forgotten: {failed}"));
         }
+        let left = if self.places.state.is_file() {
+            format!("the last good state is kept in `{}`", self.places.state.display())
+        } else {
+            "no state is kept, because none before it is known to be good".to_owned()
+        };
+        FitError::Failed(format!("{error}; {left}"))
     }
 
     fn record(&self, report: &StepReport, (total, per_epoch): (u64, u64)) -> StepRecord {

@@ -1,0 +1,179 @@
+//! Adapters in the form of PEFT: `adapter_config.json` and `adapter_model.safetensors`.
+
+mod form;
+mod modules;
+
+use std::fs;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::{Map, Value, json};
+
+use self::form::Form;
+use self::modules::{Module, modules};
+use super::FinetuneError;
+use crate::checkpoint::Element;
+use crate::compute::{AdapterSettings, Model, head_names};
+use crate::files;
+
+const CONFIG: &str = "adapter_config.json";
+const WEIGHTS: &str = "adapter_model.safetensors";
+/// What PEFT puts before the names of the model that it wraps.
+const WRAPPED: &str = "base_model.model.";
+
+/// A weight of the head, and its name in PEFT's file.
+struct HeadEntry {
+    own: String,
+    stored: String,
+}
+
+/// A weight as it is stored.
+struct Stored {
+    name: String,
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+/// Writes adapters and head so that the `peft` package loads them on the same base: for sequence classification where
+/// the head has the form that the family has there, else on the bare model, and the head is the caller's matter.
+///
+/// # Errors
+/// `FinetuneError` for a number that is not finite, or a file that cannot be written.
+pub fn save_adapter(model: &Model, settings: &AdapterSettings, folder: &Path) -> Result<(), FinetuneError> {
+    let path = folder.join(WEIGHTS);
+    let form = Form::of(model)?;
+    let modules = modules(model, form.prefix(model));
+    let mut stored = Vec::new();
+    for module in &modules {
+        stored.extend(module.matrices(model)?);
+    }
+    for entry in head_entries(model, &form) {
+        let shape = model.parameters().shape(&entry.own)?.to_vec();
+        stored.push(Stored { name: entry.stored, shape, values: model.parameters().numbers(&entry.own)? });
+    }
+    let encoded = stored
+        .iter()
+        .map(|weight| Ok((weight, Element::F32.encode(&weight.values, &weight.name)?)))
+        .collect::<Result<Vec<_>, FinetuneError>>()?;
+    let views = encoded
+        .iter()
+        .map(|(weight, bytes)| Ok((&weight.name, TensorView::new(Dtype::F32, weight.shape.clone(), bytes)?)))
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    let whole = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
+    let whole = whole.map_err(|error| misfit(&path, error.to_string()))?;
+    files::write(&path, &whole)?;
+    let mut text = serde_json::to_vec_pretty(&config(&form, settings, &modules))
+        .map_err(|error| misfit(&path, error.to_string()))?;
+    text.push(b'\n');
+    Ok(files::write(&folder.join(CONFIG), &text)?)
+}
+
+/// Puts the numbers of a saved adapter into a model that has adapters in the same places, to train on from them.
+///
+/// # Errors
+/// `FinetuneError::Adapter` names the first tensor that is missing, left over, or of another shape, and a scale that is
+/// another one.
+pub fn load_adapter(
+    model: &mut Model,
+    settings: &AdapterSettings,
+    folder: &Path,
+) -> Result<(), FinetuneError> {
+    let path = folder.join(WEIGHTS);
+    check_scale(settings, &folder.join(CONFIG))?;
+    let bytes = read(&path)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| misfit(&path, error.to_string()))?;
+    let form = Form::of(model)?;
+    let (modules, head) = (modules(model, form.prefix(model)), head_entries(model, &form));
+    let known: Vec<String> = modules.iter().flat_map(Module::names).collect();
+    let is_known =
+        |name: &str| known.iter().any(|known| known == name) || head.iter().any(|entry| entry.stored == name);
+    if let Some(left_over) = file.names().into_iter().find(|name| !is_known(name)) {
+        return Err(misfit(&path, format!("`{left_over}` has no place in it")));
+    }
+    let numbers = |name: &str, shape: &[usize]| {
+        let tensor = file.tensor(name).map_err(|_| misfit(&path, format!("`{name}` is missing")))?;
+        if tensor.shape() == shape && tensor.dtype() == Dtype::F32 {
+            return Ok(Element::F32.decode(tensor.data()));
+        }
+        let (found, number_type) = (tensor.shape(), tensor.dtype());
+        Err(misfit(&path, format!("`{name}` is {number_type:?} {found:?}, f32 {shape:?} expected")))
+    };
+    for module in &modules {
+        let values = module.read(model, &numbers)?;
+        let values = values.ok_or_else(|| {
+            misfit(&path, format!("`{}` mixes maps that have adapters of their own here", module.path))
+        })?;
+        for (own, values) in values {
+            model.parameters_mut().change(&own, |numbers| numbers.copy_from_slice(&values))?;
+        }
+    }
+    for entry in head {
+        let shape = model.parameters().shape(&entry.own)?.to_vec();
+        let values = numbers(&entry.stored, &shape)?;
+        model.parameters_mut().change(&entry.own, |numbers| numbers.copy_from_slice(&values))?;
+    }
+    Ok(())
+}
+
+/// The weights of the head that PEFT's file holds; none of a model without its head.
+fn head_entries(model: &Model, form: &Form) -> Vec<HeadEntry> {
+    let mut entries = Vec::new();
+    for (index, module) in form.head_modules().iter().enumerate() {
+        let [weight, bias] = head_names(index);
+        let is_decoder = model.config().family().is_decoder();
+        for (own, part) in [(weight, "weight"), (bias, "bias")] {
+            if part == "weight" || !is_decoder {
+                entries.push(HeadEntry { own, stored: format!("{WRAPPED}{module}.{part}") });
+            }
+        }
+    }
+    entries
+}
+
+fn config(form: &Form, settings: &AdapterSettings, modules: &[Module]) -> Value {
+    // Whole paths: the end of a name may be that of another map too.
+    let targets: Vec<&str> = modules.iter().map(|module| module.path.as_str()).collect();
+    // Several adapters side by side are one of their ranks together, and alpha / rank must stay.
+    let several = || modules.iter().filter(|module| module.count() > 1);
+    let ranks: Map<String, Value> =
+        several().map(|module| (module.path.clone(), json!(settings.rank * module.count()))).collect();
+    let alphas: Map<String, Value> = several()
+        .map(|module| (module.path.clone(), json!(settings.alpha * module.count() as f64)))
+        .collect();
+    json!({
+        "peft_type": "LORA",
+        "task_type": form.task(),
+        "base_model_name_or_path": null,
+        "r": settings.rank,
+        "lora_alpha": settings.alpha,
+        "rank_pattern": ranks,
+        "alpha_pattern": alphas,
+        "lora_dropout": settings.dropout,
+        "bias": "none",
+        "fan_in_fan_out": false,
+        "init_lora_weights": true,
+        "inference_mode": true,
+        "target_modules": targets,
+        "modules_to_save": form.saved_modules(),
+    })
+}
+
+fn check_scale(settings: &AdapterSettings, path: &Path) -> Result<(), FinetuneError> {
+    let value: Value =
+        serde_json::from_slice(&read(path)?).map_err(|error| misfit(path, error.to_string()))?;
+    let number = |key: &str| value.get(key).and_then(Value::as_f64);
+    if number("r") == Some(settings.rank as f64) && number("lora_alpha") == Some(settings.alpha) {
+        return Ok(());
+    }
+    let message = format!("its rank and alpha are not {} and {}", settings.rank, settings.alpha);
+    Err(misfit(path, message))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, FinetuneError> {
+    fs::read(path).map_err(|source| FinetuneError::Read { path: path.to_owned(), source })
+}
+
+fn misfit(path: &Path, message: String) -> FinetuneError {
+    FinetuneError::Adapter { path: path.to_owned(), message }
+}
