@@ -135,8 +135,11 @@ fn a_mean_of_fits_is_that_of_their_products() {
         let mut model = golden.trainer(case, Memory::Everything).into_model();
         for linear in model.linear_maps() {
             let [one, other] = [0, 1].map(|fit| trainers[fit].model().merged(&linear).unwrap());
-            let mean: Vec<f32> =
-                one.iter().zip(&other).map(|(a, b)| ((f64::from(*a) + f64::from(*b)) / 2.0) as f32).collect();
+            let mean: Vec<f32> = one
+                .iter()
+                .zip(&other)
+                .map(|(a, b)| f64::midpoint(f64::from(*a), f64::from(*b)) as f32)
+                .collect();
             model.parameters_mut().change(&linear.weight().name, |to| to.copy_from_slice(&mean)).unwrap();
         }
         let heads = [0, 1].map(|fit| trainers[fit].model().head().unwrap());
