@@ -24,7 +24,6 @@ mod select;
 mod stored;
 mod suggested;
 mod tokenizer;
-mod training;
 mod truncation;
 mod view;
 mod water;

@@ -15,7 +15,6 @@ mod learner;
 mod losses;
 mod method;
 mod schedule;
-mod scratch;
 mod state;
 mod trainer;
 
@@ -32,5 +31,4 @@ pub use learner::{
 pub use losses::{Loss, LossAndGradient, Targets};
 pub use method::Method;
 pub use schedule::{Decay, Schedule};
-pub use scratch::ScratchRecipe;
 pub use trainer::{StepReport, Trainer, TrainerSettings, TrainingBatch};

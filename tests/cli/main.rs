@@ -19,7 +19,6 @@ mod check;
 mod doctor;
 mod encode;
 mod finetune;
-mod from_scratch;
 mod import;
 mod ingest;
 mod judge;

@@ -9,15 +9,12 @@ use crate::checkpoint::Pooling;
 use crate::encoding::{MissingResponse, Orders, Template, Truncation};
 use crate::finetune::Decay;
 
-use crate::finetune::{Decay, FinetuneError, ScratchRecipe};
-
 /// A checkpoint that is trained on battles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FinetuneRecipe {
     /// The checkpoint: a folder in the form of Hugging Face.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<PathBuf>,
+    pub model: PathBuf,
     /// What is trained.
     #[serde(default)]
     pub method: TuningMethod,
@@ -33,7 +30,7 @@ pub struct FinetuneRecipe {
     /// Adapters of `method = "lora"`.
     #[serde(default)]
     pub lora: LoraRecipe,
-    /// The largest learning rate; 2e-4 for adapters, 2e-5 for everything and 1e-3 from scratch if not given.
+    /// The largest learning rate; 2e-4 for adapters and 2e-5 for everything if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// That of the head; 1e-3 if not given.
@@ -90,9 +87,6 @@ pub struct FinetuneRecipe {
     /// The share of each target that is spread evenly over the outputs.
     #[serde(default)]
     pub label_smoothing: f64,
-    /// A small model of random weights instead of a checkpoint, with a tokenizer of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_scratch: Option<ScratchRecipe>,
     /// Stop on rows that are kept back, and take the best state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -226,100 +220,9 @@ impl FinetuneRecipe {
     /// The learning rates of the model and of the head.
     #[must_use]
     pub fn learning_rates(&self) -> [f64; 2] {
-        let usual = match self.method {
-            _ if self.from_scratch.is_some() => 1e-3,
-            TuningMethod::Full => 2e-5,
-            TuningMethod::Lora | TuningMethod::Head => 2e-4,
-        };
+        let usual = if self.method == TuningMethod::Full { 2e-5 } else { 2e-4 };
         [self.learning_rate.unwrap_or(usual), self.head_learning_rate.unwrap_or(1e-3)]
     }
-
-
-/// Checks every number.
-    ///
-    /// # Errors
-    /// `FinetuneError::Settings` names the key, its value and what it must be.
-    pub fn check(&self) -> Result<(), FinetuneError> {
-        self.beginning()?;
-        let share = |value: f64| (0.0..1.0).contains(&value);
-        let [rate, head_rate] = self.learning_rates();
-        let mut faults = vec![
-            ("outputs", self.outputs.to_string(), (1..=4).contains(&self.outputs), "1 to 4"),
-            ("learning_rate", rate.to_string(), positive(rate), "above 0"),
-            ("head_learning_rate", head_rate.to_string(), positive(head_rate), "above 0"),
-            ("weight_decay", self.weight_decay.to_string(), self.weight_decay >= 0.0, "at least 0"),
-            ("epsilon", self.epsilon.to_string(), positive(self.epsilon), "above 0"),
-            ("clip_norm", self.clip_norm.to_string(), positive(self.clip_norm), "above 0"),
-            ("warmup", self.warmup.to_string(), share(self.warmup), "a share from 0 to below 1"),
-            (
-                "label_smoothing",
-                self.label_smoothing.to_string(),
-                share(self.label_smoothing),
-                "a share from 0 to below 1",
-            ),
-            ("epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
-            ("batch", self.batch.to_string(), self.batch > 0, "at least 1"),
-            (
-                "micro_batch_tokens",
-                self.micro_batch_tokens.to_string(),
-                self.micro_batch_tokens > 0,
-                "at least 1",
-            ),
-            ("checkpoint_every", self.checkpoint_every.to_string(), self.checkpoint_every > 0, "at least 1"),
-            ("lora.rank", self.lora.rank.to_string(), self.lora.rank > 0, "at least 1"),
-            ("lora.alpha", self.lora.alpha.to_string(), positive(self.lora.alpha), "above 0"),
-        ];
-        if let Some(early) = self.early_stopping {
-            faults.push((
-                "early_stopping.share",
-                early.share.to_string(),
-                early.share > 0.0 && early.share < 1.0,
-                "a share between 0 and 1",
-            ));
-            faults.push(("early_stopping.every", early.every.to_string(), early.every > 0, "at least 1"));
-            faults.push((
-                "early_stopping.patience",
-                early.patience.to_string(),
-                early.patience > 0,
-                "at least 1",
-            ));
-        }
-        for teacher in &self.teacher {
-            faults.push((
-                "teacher.weight",
-                teacher.weight.to_string(),
-                teacher.weight > 0.0 && teacher.weight <= 1.0,
-                "above 0 and at most 1",
-            ));
-            faults.push((
-                "teacher.temperature",
-                teacher.temperature.to_string(),
-                positive(teacher.temperature),
-                "above 0",
-            ));
-        }
-        let total: f64 = self.teacher.iter().map(|teacher| teacher.weight).sum();
-        faults.push((
-            "teacher.weight",
-            total.to_string(),
-            total <= 1.0 + 1e-9,
-            "at most 1 over all teachers",
-        ));
-        if self.method == TuningMethod::Head {
-            let fits = self.outputs == 3 && self.head == HeadStart::Fresh;
-            faults.push(("outputs", self.outputs.to_string(), fits, "3 with a fresh head for `method = \"head\"`, whose solver knows A, B and tie; `lora` and `full` train every head"));
-        }
-        match faults.into_iter().find(|(_, _, holds, _)| !holds) {
-            None => Ok(()),
-            Some((key, value, _, must)) => {
-                Err(FinetuneError::Settings(format!("`{key}` is `{value}`, it must be {must}")))
-            }
-        }
-    }
-}
-
-fn positive(value: f64) -> bool {
-    value > 0.0 && value.is_finite()
 }
 
 #[cfg(test)]

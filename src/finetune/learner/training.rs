@@ -28,9 +28,6 @@ pub(super) struct Places {
     /// The folder of models.
     pub(super) models: PathBuf,
     /// A state from which a step was made: its weights gave a loss.
-
-checkpoints: PathBuf,
-    begun: PathBuf,
     state: PathBuf,
     /// A later one, from which none was made yet.
     latest: PathBuf,
@@ -44,8 +41,6 @@ impl Places {
         let training = context.workspace.join("training");
         Self {
             models: context.workspace.join("models"),
-            checkpoints: context.workspace.join("checkpoints"),
-            begun: training.join(format!("{name}.begun")),
             state: training.join(format!("{name}.state")),
             latest: training.join(format!("{name}.latest")),
             best: training.join(format!("{name}.best")),
@@ -58,23 +53,12 @@ impl Places {
         self.models.join(&self.name)
     }
 
-    /// The folder of the checkpoint that a training from scratch begins with.
-    pub(super) fn begun(&self) -> PathBuf {
-        self.begun.clone()
-    }
-
-    /// The folder of the checkpoint that it ends with.
-    pub(super) fn checkpoint(&self) -> PathBuf {
-        self.checkpoints.join(&self.name)
-    }
-
     /// Removes what is not needed behind the last step.
     pub(super) fn forget_states(&self) {
         for path in [&self.state, &self.latest, &self.best] {
             // What cannot be removed goes with the workspace.
             let _ = std::fs::remove_file(path);
         }
-        let _ = std::fs::remove_dir_all(&self.begun);
     }
 
     /// The latest state gave a loss: it takes the place of the one before.
