@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::battle::Task;
-use crate::calibrators::PostProcessingRecipe;
+use crate::calibrators::{PostProcessingRecipe, Uncertainty};
 use crate::recipes::LearnerRecipe;
 use crate::sources::Format;
 
@@ -59,7 +59,11 @@ pub struct Config {
     #[serde(default)]
     pub validation: Validation,
     /// What is trained; several are blended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub predictor: Vec<PredictorEntry>,
+    /// Instead of predictors two finished runs: the cheap one for every row, the expensive one for uncertain rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cascade: Vec<CascadeStage>,
     /// What is shipped.
     #[serde(default, rename = "final")]
     pub final_fit: Final,
@@ -194,6 +198,20 @@ pub struct PredictorEntry {
     pub recipe: LearnerRecipe,
 }
 
+/// One run of a cascade, the cheap one first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CascadeStage {
+    /// A finished run: a name under `models/`, or a path.
+    pub run: String,
+    /// What decides whether a row comes to this run: the uncertainty of the run before; of the second run only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
+    /// At most this share of the rows of the fit comes to this run; of the second run only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_share: Option<f64>,
+}
+
 /// What is shipped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -300,7 +318,8 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.predictor.is_empty() {
+        self.check_cascade()?;
+        if self.predictor.is_empty() && self.cascade.is_empty() {
             return Err("no `[[predictor]]`; name at least one, such as `kind = \"linear\"`".to_owned());
         }
         if self.seeds.is_empty() {
@@ -323,6 +342,51 @@ impl Config {
                     source.path.display()
                 ));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    fn check_cascade(&self) -> Result<(), String> {
+        let [first, second] = match &self.cascade[..] {
+            [] => return Ok(()),
+            [first, second] => [first, second],
+            other => {
+                return Err(format!(
+                    "{} entries of `[[cascade]]`; write two, the cheap run first (a cascade may be a run of another)",
+                    other.len()
+                ));
+            }
+        };
+        if !self.predictor.is_empty() {
+            return Err("`[[cascade]]` is made of finished runs; train `[[predictor]]` in a run of its own"
+                .to_owned());
+        }
+        if first.run == second.run {
+            return Err(format!("both entries of `[[cascade]]` name the run `{}`", first.run));
+        }
+        if first.uncertainty.is_some() || first.max_share.is_some() {
+            return Err(
+                "`uncertainty` and `max_share` belong to the second `[[cascade]]`: every row asks the first \
+                        run"
+                .to_owned(),
+            );
+        }
+        if let Some(share) = second.max_share.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
+            return Err(format!("cascade max_share `{share}` must lie above 0 and not above 1"));
+        }
+        if self.validation != Validation::default() || self.final_fit != Final::default() {
+            return Err(
+                "a cascade has the folds and the fits of its runs; leave `[validation]` and `[final]` out"
+                    .to_owned(),
+            );
+        }
+        if self.data.iter().any(|source| source.role == Role::Extra) {
+            return Err(
+                "a cascade learns from the rows that its runs were validated on; leave `extra` data out"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -391,6 +455,27 @@ mod tests {
             "[[predictor]]\nname = \"a/b\"\nkind = \"prior\"\n",
         ] {
             assert!(matches!(parse(text, &[]), Err(ConfigError::Invalid { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cascade_is_two_runs_and_nothing_else() {
+        let two = "[[cascade]]\nrun = \"a\"\n[[cascade]]\nrun = \"b\"\nuncertainty = \"top_probability\"\n";
+        let config = parse(two, &["cascade.1.max_share=0.4"]).unwrap();
+        assert_eq!(config.cascade[1].max_share, Some(0.4));
+        assert_eq!(parse(&config.to_toml().unwrap(), &[]).unwrap(), config);
+        for (text, says) in [
+            ("[[cascade]]\nrun = \"a\"\n".to_owned(), "write two"),
+            (two.replace("\"b\"", "\"a\""), "both entries"),
+            (two.replace("\"a\"\n", "\"a\"\nmax_share = 0.5\n"), "second `[[cascade]]`"),
+            (format!("{two}max_share = 1.5\n"), "max_share `1.5`"),
+            (format!("{two}[[predictor]]\nkind = \"prior\"\n"), "in a run of its own"),
+            (format!("{two}[validation]\nfolds = 3\n"), "the folds and the fits of its runs"),
+            (format!("{two}[[data]]\npath = \"x\"\nrole = \"extra\"\n"), "`extra` data"),
+            (two.replace("top_probability", "doubt"), "doubt"),
+        ] {
+            let message = parse(&text, &[]).unwrap_err().to_string();
+            assert!(message.contains(says), "`{says}` is not in {message}");
         }
     }
 

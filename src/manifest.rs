@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::battle::{LabeledBattle, Task};
-use crate::evaluation::MemberCost;
+use crate::evaluation::{CascadeCost, MemberCost};
 use crate::predictors::language_model::ModelInUse;
 use crate::validation::AssemblyCounts;
 
@@ -47,6 +47,19 @@ pub struct Identity {
     /// The fingerprint of every language model that the run asked, in the order of the members.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
+    /// The runs that a cascade asks, the cheap one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunIdentity>,
+}
+
+/// A finished run that another one asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunIdentity {
+    /// Its name or path, as the configuration has it.
+    pub run: String,
+    /// `RunDir::fingerprint`.
+    pub fingerprint: String,
 }
 
 /// One source of battles.
@@ -83,6 +96,9 @@ pub struct Environment {
     /// Every member beside what it costs here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberCost>,
+    /// What a cascade costs here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<CascadeCost>,
 }
 
 /// The mean target of some rows.

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibrators::PostProcessing;
+use crate::calibrators::{Cascade, PostProcessing};
 use crate::evaluation::Evaluation;
 use crate::files::{self, WriteError};
-use crate::manifest::{FORMAT_VERSION, Manifest};
+use crate::manifest::{FORMAT_VERSION, Manifest, RunIdentity};
 use crate::predictors::SavedPredictor;
 use crate::validation::{Journal, Unit, UnitResult, ValidationError};
 
@@ -68,6 +68,16 @@ pub enum Start {
     Resume,
     /// Start afresh; an earlier run stays until the new one is done.
     Force,
+}
+
+/// A cascade as it lies in its run: the rule, and the runs that it asks, the cheap one first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CascadeOfRuns {
+    /// The runs.
+    pub runs: [RunIdentity; 2],
+    /// Threshold, blend and calibrators.
+    pub rule: Cascade,
 }
 
 /// A run directory, finished or growing.
@@ -175,6 +185,10 @@ impl RunDir {
         self.path.join("post_processing.json")
     }
 
+    fn cascade_path(&self) -> PathBuf {
+        self.path.join("cascade.json")
+    }
+
     fn predictor_path(&self, member: usize, fit: usize) -> PathBuf {
         self.path.join("predictors").join(format!("member-{member}-fit-{fit}.json"))
     }
@@ -229,6 +243,54 @@ impl RunDir {
     /// `RunError::Damaged`.
     pub fn read_post_processing(&self) -> Result<PostProcessing, RunError> {
         Self::read_json(&self.post_processing_path())
+    }
+
+    /// Writes a cascade and the runs that it asks.
+    ///
+    /// # Errors
+    /// `RunError::Write`.
+    pub fn write_cascade(&self, cascade: &CascadeOfRuns) -> Result<(), RunError> {
+        Self::write_json(&self.cascade_path(), cascade, true)
+    }
+
+    /// The cascade of a run that is one; `None` for a run with predictors of its own.
+    ///
+    /// # Errors
+    /// `RunError::Damaged`.
+    pub fn read_cascade(&self) -> Result<Option<CascadeOfRuns>, RunError> {
+        let path = self.cascade_path();
+        if path.is_file() { Self::read_json(&path).map(Some) } else { Ok(None) }
+    }
+
+    /// One hash over all that a prediction of the run depends on: its identity, its predictors or the runs that it
+    /// asks, its post-processing.
+    ///
+    /// # Errors
+    /// `RunError::Damaged` when a file is missing.
+    pub fn fingerprint(&self) -> Result<String, RunError> {
+        let mut hasher = blake3::Hasher::new();
+        let mut hash = |path: &Path, bytes: Result<Vec<u8>, String>| {
+            let bytes = bytes.map_err(|message| RunError::Damaged { path: path.to_owned(), message })?;
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(&bytes);
+            Ok::<(), RunError>(())
+        };
+        let identity = self.read_manifest()?.identity;
+        hash(&self.manifest_path(), serde_json::to_vec(&identity).map_err(|error| error.to_string()))?;
+        let read = |path: &Path| fs::read(path).map_err(|error| error.to_string());
+        let cascade = self.cascade_path();
+        if cascade.is_file() {
+            hash(&cascade, read(&cascade))?;
+            return Ok(hasher.finalize().to_hex().to_string());
+        }
+        hash(&self.post_processing_path(), read(&self.post_processing_path()))?;
+        for member in 0..identity.members.len() {
+            let fits = (0..).map(|fit| self.predictor_path(member, fit));
+            for path in fits.take_while(|path| path.is_file()) {
+                hash(&path, read(&path))?;
+            }
+        }
+        Ok(hasher.finalize().to_hex().to_string())
     }
 
     /// Writes the metrics.

@@ -1,5 +1,7 @@
 //! A finished run as one predictor: its members, the mean over their fits, then post-processing.
 
+mod cascade;
+
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,8 @@ use crate::predictors::{
 };
 use crate::progress::{Progress, Silent};
 use crate::run_dir::{RunDir, RunError};
+
+use cascade::CascadeOfShipped;
 
 /// A run could not predict.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,16 @@ pub enum ShippedError {
         #[source]
         source: PredictError,
     },
+    /// A run that a cascade asks is another one, or gone.
+    #[error("cascade `{cascade}`: run `{run}`: {problem}")]
+    Stage {
+        /// The cascade.
+        cascade: String,
+        /// The run that it asks.
+        run: String,
+        /// What is wrong, and the way out.
+        problem: String,
+    },
 }
 
 /// What a finished run ships.
@@ -39,6 +53,8 @@ pub struct Shipped {
     manifest: Manifest,
     members: Vec<(String, Box<dyn Predictor>)>,
     post_processing: PostProcessing,
+    /// Instead of members two other runs.
+    cascade: Option<Box<CascadeOfShipped>>,
 }
 
 /// What a run says of some battles, in their order.
@@ -91,6 +107,17 @@ impl Shipped {
     pub fn load(directory: &RunDir, serving: &Serving) -> Result<Self, ShippedError> {
         let manifest = directory.read_manifest()?;
         let run = directory.name();
+        if let Some(cascade) = directory.read_cascade()? {
+            let cascade = CascadeOfShipped::load(cascade, directory, serving)?;
+            let post_processing = PostProcessing::nothing(1, manifest.identity.task);
+            return Ok(Self {
+                run,
+                manifest,
+                members: Vec::new(),
+                post_processing,
+                cascade: Some(Box::new(cascade)),
+            });
+        }
         let names = &manifest.identity.members;
         let saved = directory.read_predictors(names.len())?;
         let mut serving = serving.clone();
@@ -111,7 +138,8 @@ impl Shipped {
             };
             members.push((name.clone(), predictor));
         }
-        Ok(Self { post_processing: directory.read_post_processing()?, run, manifest, members })
+        let post_processing = directory.read_post_processing()?;
+        Ok(Self { post_processing, run, manifest, members, cascade: None })
     }
 
     /// What decides the run.
@@ -124,12 +152,13 @@ impl Shipped {
     #[must_use]
     pub fn has_language_model(&self) -> bool {
         self.members.iter().any(|(_, predictor)| predictor.wants_whole_file())
+            || self.cascade.as_ref().is_some_and(|cascade| cascade.has_language_model())
     }
 
     /// Predicts battles in their order.
     ///
     /// After `deadline` language models begin no batch any more: a row that one of them left out is predicted
-    /// by the mean of the other members, else by the class shares of the training data.
+    /// by the mean of the other members, else by the class shares of the training data; of a cascade by its cheap run.
     ///
     /// # Errors
     /// `ShippedError::Member` when a member fails.
@@ -139,6 +168,9 @@ impl Shipped {
         deadline: Option<Deadline>,
         progress: &dyn Progress,
     ) -> Result<ShippedPredictions, ShippedError> {
+        if let Some(cascade) = &self.cascade {
+            return cascade.predict(battles, deadline, progress);
+        }
         let mut of_members: Vec<Option<Vec<PredictedRow>>> = self.members.iter().map(|_| None).collect();
         // The light ones first: they are the fallback of the others.
         for (place, (name, predictor)) in of_members.iter_mut().zip(&self.members) {
@@ -229,6 +261,9 @@ impl Shipped {
     /// # Errors
     /// `ShippedError::Member` when the sample cannot be computed.
     pub fn forecast(&self, plan: &PlannedRows<'_>) -> Result<RunForecast, ShippedError> {
+        if let Some(cascade) = &self.cascade {
+            return cascade.forecast(plan);
+        }
         const SAMPLE: usize = 512;
         let sample = &plan.battles[..plan.battles.len().min(SAMPLE)];
         let (mut models, mut other_seconds) = (Vec::new(), 0.0);

@@ -90,7 +90,7 @@ impl GroupFolds {
 
 /// How many standard errors a gain must exceed to be worth more parameters: one (Breiman et al. 1984).
 /// With under 30 groups the error itself is a guess, and it takes what Student's t asks at 5 %.
-fn errors_worth_it(groups: &Groups) -> f64 {
+pub(super) fn errors_worth_it(groups: &Groups) -> f64 {
     if groups.count() < MIN_RELIABLE_GROUPS {
         student_quantile(0.975, groups.count().saturating_sub(1) as f64)
     } else {

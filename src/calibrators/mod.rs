@@ -5,6 +5,7 @@
 
 mod affine;
 mod blend_weights;
+mod cascade;
 mod choice;
 mod coordinates;
 mod cross_fit;
@@ -24,6 +25,9 @@ use serde::{Deserialize, Serialize};
 
 pub use affine::AffineMap;
 pub use blend_weights::{BlendCandidate, fit_weights};
+pub use cascade::{
+    Cascade, CascadePoint, CascadeRecipe, CascadeSummary, CrossFittedCascade, Routes, Uncertainty,
+};
 pub use choice::{GroupFolds, simplest_within_one_standard_error};
 pub use coordinates::Coordinates;
 pub use cross_fit::{CrossFitted, cross_fit_calibrator};

@@ -231,7 +231,7 @@ impl PostProcessingRecipe {
     }
 
     /// The candidate to ship with its blended predictions, weights of every row fitted without its fold.
-    fn choose_blend(
+    pub(super) fn choose_blend(
         &self,
         columns: &Columns<Vec<Probabilities>>,
         task: Task,

@@ -160,12 +160,14 @@ fn of_run(directory: &RunDir) -> anyhow::Result<(Evaluation, ReportContext)> {
     }
     let mut manifest = directory.read_manifest().or_bad_input()?;
     let costs = std::mem::take(&mut manifest.environment.members);
+    let cascade = manifest.environment.cascade.take();
     let context = ReportContext {
         title: directory.name(),
         configuration: fs::read_to_string(directory.config_path()).ok(),
         identity: flat("", &serde_json::to_value(&manifest.identity)?),
         environment: flat("", &serde_json::to_value(&manifest.environment)?),
         costs,
+        cascade,
     };
     Ok((evaluation, context))
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::battle::{HeldOut, Probabilities, Target, Task};
-use crate::calibrators::{CalibrationError, PostProcessingRecipe, cross_fit_calibrator};
+use crate::calibrators::{CalibrationError, CascadeSummary, PostProcessingRecipe, cross_fit_calibrator};
 use crate::metrics::{accuracies, log_losses, mean};
 
 /// What one member of a run says, beside what it costs: for choosing between a judge, a reward model and a classifier.
@@ -21,6 +21,40 @@ pub struct MemberCost {
     pub tokens_per_pair: Option<f64>,
     /// Seconds a pair on this machine, where they were measured.
     pub seconds_per_pair: Option<f64>,
+}
+
+/// What a cascade costs beside what it gains; seconds were measured on a sample on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CascadeCost {
+    /// Seconds of the cheap run for 1,000 rows.
+    pub cheap_seconds: f64,
+    /// Seconds of the expensive run for 1,000 rows.
+    pub expensive_seconds: f64,
+    /// Seconds that the cascade takes beyond the cheap run for 1,000 rows: the share of the rows that it asks again, at
+    /// the pace of the expensive run.
+    pub extra_seconds: f64,
+    /// Nats of log loss gained for each extra second of 1,000 rows; none where nobody is asked again.
+    pub gain_per_second: Option<f64>,
+    /// Its 95 % interval, that of the gain.
+    pub gain_per_second_interval: Option<[f64; 2]>,
+}
+
+impl CascadeCost {
+    /// The cost of a cascade from the seconds that its two runs take for 1,000 rows.
+    #[must_use]
+    pub fn of(summary: &CascadeSummary, [cheap_seconds, expensive_seconds]: [f64; 2]) -> Self {
+        let share = if summary.threshold.is_some() { summary.share } else { 0.0 };
+        let extra_seconds = share * expensive_seconds;
+        let per_second = |gain: f64| (extra_seconds > 0.0).then(|| gain / extra_seconds);
+        let [low, high] = summary.gain_interval.map(per_second);
+        Self {
+            cheap_seconds,
+            expensive_seconds,
+            extra_seconds,
+            gain_per_second: per_second(summary.gain),
+            gain_per_second_interval: low.zip(high).map(|(low, high)| [low, high]),
+        }
+    }
 }
 
 /// The cost of a member: tokens and seconds a pair.
@@ -68,6 +102,26 @@ pub fn member_costs(
 mod tests {
     use super::*;
     use crate::battle::{BattleId, GroupId, Provenance, Scored, Vote};
+
+    #[test]
+    fn the_gain_of_a_cascade_is_told_by_the_second_and_not_where_nobody_is_asked() {
+        let mut summary: CascadeSummary = serde_json::from_value(serde_json::json!({
+            "cheap": "a", "expensive": "b", "uncertainty": "entropy", "threshold": 1.0, "share": 0.25,
+            "cheap_log_loss": 1.0, "expensive_log_loss": 0.9, "cascade_log_loss": 0.95, "gain": 0.05,
+            "gain_standard_error": 0.01, "gain_interval": [0.03, 0.07], "curve": [], "verdict": ""
+        }))
+        .unwrap();
+        let cost = CascadeCost::of(&summary, [0.5, 8.0]);
+        assert!((cost.extra_seconds - 2.0).abs() < 1e-12);
+        assert!((cost.gain_per_second.unwrap() - 0.025).abs() < 1e-12);
+        assert!((cost.gain_per_second_interval.unwrap()[1] - 0.035).abs() < 1e-12);
+        summary.threshold = None;
+        let cost = CascadeCost::of(&summary, [0.5, 8.0]);
+        assert_eq!(
+            (cost.extra_seconds, cost.gain_per_second, cost.gain_per_second_interval),
+            (0.0, None, None)
+        );
+    }
 
     #[test]
     fn members_are_judged_alone_and_a_calibrator_mends_what_is_too_sure() {

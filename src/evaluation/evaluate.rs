@@ -101,6 +101,7 @@ pub fn evaluate(request: &EvaluationRequest<'_>) -> Result<Evaluation, Evaluatio
         floor,
         truth,
         post_processing: request.post_processing.cloned(),
+        cascade: None,
         learning_curves: Vec::new(),
     })
 }

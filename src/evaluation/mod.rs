@@ -16,7 +16,7 @@ mod worst;
 use serde::{Deserialize, Serialize};
 
 pub use compare::compare;
-pub use cost::{MemberCost, PairCost, member_costs};
+pub use cost::{CascadeCost, MemberCost, PairCost, member_costs};
 pub use evaluate::{Baseline, EvaluationRequest, evaluate};
 pub use floor::{distance_to_truth, floor_of_votes};
 pub use learning::{FitCurve, LearningCurve};
@@ -27,7 +27,9 @@ pub use slicing::slicings;
 pub use tallies::{confidence_histogram, confusion};
 pub use worst::worst_rows;
 
-pub use crate::calibrators::{Candidate, PositionBias, PostProcessingSummary};
+pub use crate::calibrators::{
+    Candidate, CascadePoint, CascadeSummary, PositionBias, PostProcessingSummary, Uncertainty,
+};
 
 use crate::battle::{Provenance, Task};
 
@@ -275,6 +277,9 @@ pub struct Evaluation {
     pub truth: Option<DistanceToTruth>,
     /// What post-processing did.
     pub post_processing: Option<PostProcessingSummary>,
+    /// What a cascade comes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<CascadeSummary>,
     /// How fine-tuning went, one curve a predictor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learning_curves: Vec<LearningCurve>,

@@ -8,7 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment};
 
-use crate::evaluation::{Evaluation, MemberCost};
+use crate::evaluation::{CascadeCost, Evaluation, MemberCost};
 use view::View;
 
 pub use view::CostCells;
@@ -26,6 +26,8 @@ pub struct ReportContext {
     pub environment: Vec<(String, String)>,
     /// The members beside what they cost on this machine; none where that is not known.
     pub costs: Vec<MemberCost>,
+    /// What a cascade costs on this machine.
+    pub cascade: Option<CascadeCost>,
 }
 
 /// A report in every form; nothing is written yet.

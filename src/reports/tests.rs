@@ -1,8 +1,9 @@
 use super::*;
 use crate::battle::{Provenance, Task};
 use crate::evaluation::{
-    Candidate, Comparison, Evaluation, FORMAT_VERSION, FitCurve, Floor, LearningCurve, MemberCost,
-    PositionBias, PostProcessingSummary, Reliability, ReliabilityBin, Scores, Slice, Slicing, WorstRow,
+    Candidate, CascadeCost, CascadePoint, CascadeSummary, Comparison, Evaluation, FORMAT_VERSION, FitCurve,
+    Floor, LearningCurve, MemberCost, PositionBias, PostProcessingSummary, Reliability, ReliabilityBin,
+    Scores, Slice, Slicing, Uncertainty, WorstRow,
 };
 
 fn scores(log_loss: f64) -> Scores {
@@ -173,6 +174,7 @@ fn full() -> Evaluation {
         floor: Some(Floor { source: "repeated votes on 300 pairs".to_owned(), log_loss: 0.83, n: 1200 }),
         truth: None,
         post_processing: Some(post_processing()),
+        cascade: None,
         learning_curves: Vec::new(),
     }
 }
@@ -209,6 +211,7 @@ fn context() -> ReportContext {
         identity: vec![("data".to_owned(), "blake3 0123abcd".to_owned())],
         environment: vec![("seconds".to_owned(), "12.3".to_owned())],
         costs: vec![cost("judge", Some(811.4), Some(0.123_4)), cost("linear", None, Some(0.000_056_78))],
+        cascade: None,
     }
 }
 
@@ -302,4 +305,46 @@ fn a_learning_curve_shows_training_rows_kept_back_and_the_class_shares() {
     assert!(svg.contains("reaches 0.960 nats") && svg.contains("-0.130 to the class shares"), "{svg}");
     assert!(rendered.markdown.contains("## Training") && rendered.html.contains("<h2>Training</h2>"));
     assert!(!render(&full(), &ReportContext::default()).unwrap().html.contains("<h2>Training</h2>"));
+}
+
+#[test]
+fn a_cascade_says_its_rule_what_it_gains_and_what_a_second_is_worth() {
+    let mut summary = CascadeSummary {
+        cheap: "linear".to_owned(),
+        expensive: "tabular".to_owned(),
+        uncertainty: Uncertainty::TopProbability,
+        threshold: Some(0.41),
+        share: 0.25,
+        cheap_log_loss: 1.01,
+        expensive_log_loss: 0.97,
+        cascade_log_loss: 0.98,
+        gain: 0.03,
+        gain_standard_error: 0.004,
+        gain_interval: [0.022, 0.038],
+        curve: vec![
+            CascadePoint { share: 0.0, log_loss: 1.01 },
+            CascadePoint { share: 0.25, log_loss: 0.981 },
+        ],
+        verdict: "asking again gains".to_owned(),
+    };
+    let page = |summary: &CascadeSummary| {
+        let context = ReportContext { cascade: Some(CascadeCost::of(summary, [0.5, 8.0])), ..context() };
+        render(&Evaluation { cascade: Some(summary.clone()), ..full() }, &context).unwrap()
+    };
+    let said = page(&summary);
+    for text in [&said.markdown, &said.html] {
+        for part in [
+            "Cascade",
+            "one less the largest probability",
+            "0.4100 or more",
+            "25.0 %",
+            "0.0150 nats",
+            "0.9810",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in {text}");
+        }
+    }
+    summary.threshold = None;
+    let said = page(&summary).markdown;
+    assert!(said.contains("No row asks") && !said.contains("nats for each of these seconds"), "{said}");
 }

@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::ReportContext;
-use super::format::{nats, probability, signed, significant};
+use super::format::{nats, probability, share, signed, significant};
 use super::plots::{Plot, themed};
 use crate::battle::{Provenance, Task};
-use crate::evaluation::{Comparison, Evaluation, MemberCost, Scores, WorstRow};
+use crate::evaluation::{
+    CascadeCost, CascadeSummary, Comparison, Evaluation, MemberCost, Scores, Uncertainty, WorstRow,
+};
 
 /// Everything in a report.
 #[derive(Debug, Serialize)]
@@ -28,6 +30,16 @@ pub(super) struct View<'a> {
     identity: &'a [(String, String)],
     environment: &'a [(String, String)],
     costs: Vec<Cost<'a>>,
+    cascade: Option<CascadeWords>,
+}
+
+/// What a cascade comes to, ready to print.
+#[derive(Debug, Serialize)]
+struct CascadeWords {
+    /// Whether a row is asked again, by which rule.
+    rule: String,
+    /// What that costs and what a second gains; empty where nobody is asked again or nothing was measured.
+    cost: String,
 }
 
 /// A member beside what it costs.
@@ -103,9 +115,45 @@ impl<'a> View<'a> {
             configuration: context.configuration.as_deref(),
             identity: &context.identity,
             environment: &context.environment,
+            cascade: evaluation.cascade.as_ref().map(|summary| cascade(summary, context.cascade.as_ref())),
             costs: context.costs.iter().map(|member| Cost { member, cells: CostCells::of(member) }).collect(),
         }
     }
+}
+
+fn cascade(summary: &CascadeSummary, cost: Option<&CascadeCost>) -> CascadeWords {
+    let what = match summary.uncertainty {
+        Uncertainty::Entropy => "the entropy",
+        Uncertainty::TopProbability => "one less the largest probability",
+    };
+    let rule = match summary.threshold {
+        Some(threshold) => format!(
+            "A row asks `{}` where {what} of its prediction by `{}` is {} or more: {} of the rows, out of fold; it gains \
+             {} nats, 95 % interval {} to {}.",
+            summary.expensive,
+            summary.cheap,
+            nats(threshold),
+            share(summary.share),
+            nats(summary.gain),
+            signed(summary.gain_interval[0]),
+            signed(summary.gain_interval[1])
+        ),
+        None => format!("No row asks `{}`.", summary.expensive),
+    };
+    let told = cost.and_then(|cost| Some((cost, cost.gain_per_second?, cost.gain_per_second_interval?)));
+    let cost = told.map_or_else(String::new, |(cost, gain, [low, high])| {
+        format!(
+            "For 1,000 rows the cheap run takes {} seconds, the expensive one {}, the cascade {} more than the cheap one: \
+             {} nats for each of these seconds, 95 % interval {} to {}, on this machine.",
+            significant(cost.cheap_seconds),
+            significant(cost.expensive_seconds),
+            significant(cost.extra_seconds),
+            nats(gain),
+            signed(low),
+            signed(high)
+        )
+    });
+    CascadeWords { rule, cost }
 }
 
 /// The distance to the prior, in a sentence.

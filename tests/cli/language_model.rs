@@ -106,7 +106,7 @@ fn battles(rows: std::ops::Range<usize>, labeled: bool) -> String {
     text + "\n"
 }
 
-fn lines(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()
 }
 

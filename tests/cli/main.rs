@@ -15,6 +15,7 @@
 mod audit;
 mod blend;
 mod calibrate;
+mod cascade;
 mod check;
 mod doctor;
 mod encode;

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::Path;
 
 use crate::audit;
 use crate::battle::{BattleId, GroupId, LabeledBattle, Task, normalised_prompt};
@@ -202,6 +203,9 @@ pub(super) fn config_hash(config: &Config) -> anyhow::Result<String> {
         source.labels = source.labels.as_ref().map(|path| file_name(path).into());
     }
     portable.validation.folds_file = None;
+    for stage in &mut portable.cascade {
+        stage.run = file_name(Path::new(&stage.run));
+    }
     for entry in &mut portable.predictor {
         for place in entry.recipe.places_mut() {
             *place = file_name(place).into();

@@ -1,5 +1,6 @@
 //! `tiebreak train`: from battles to a run.
 
+mod cascade;
 mod costs;
 mod curves;
 mod data;
@@ -16,7 +17,7 @@ use crate::config::{Config, DataSource, FinalFit, Role};
 use crate::learning::{FitContext, FitError};
 use crate::predictors::SavedPredictor;
 use crate::predictors::language_model::Serving;
-use crate::run_dir::{GrowingRun, Start};
+use crate::run_dir::{GrowingRun, RunDir, Start};
 use crate::validation::{self, CrossPredictions, Member, Plan, ValidationError};
 
 use data::Prepared;
@@ -26,7 +27,9 @@ use data::Prepared;
 #[command(
     after_help = "Example: tiebreak train --config configs/tabular.toml --train data/raw/train.csv --run first\n\n\
     Cross-validates, blends and calibrates on held-out predictions, fits the final predictors, and leaves\n\
-    everything in models/first, with a report in models/first/report/report.html."
+    everything in models/first, with a report in models/first/report/report.html.\n\n\
+    Two finished runs as one, the expensive one for uncertain rows: tiebreak train --config configs/cascade.toml \
+    --run cascade"
 )]
 pub struct Args {
     /// The configuration
@@ -67,6 +70,9 @@ pub struct Args {
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let started = Instant::now();
     let config = resolve(args)?;
+    if !config.cascade.is_empty() {
+        return cascade::run(args, &config, (console, started));
+    }
     let mut serving = args.serving.serving(console);
     // Already in the configuration, so that it is what the run is fitted at.
     serving.max_tokens = None;
@@ -150,6 +156,17 @@ fn resolve(args: &Args) -> anyhow::Result<Config> {
     if !args.train.is_empty() {
         config.data.retain(|source| source.role == Role::Extra);
         config.data.splice(0..0, args.train.iter().cloned().map(DataSource::competition));
+    }
+    if let Some(cheap) = config.cascade.first() {
+        if args.folds.is_some() {
+            let message = "a cascade has the folds of its runs; leave `--folds` out".to_owned();
+            return Err(BadInput(message).into());
+        }
+        if config.data.is_empty() {
+            let cheap = RunDir::open(&cheap.run).or_bad_input()?;
+            config.data = Config::read(&cheap.config_path(), &[]).or_bad_input()?.data;
+            config.data.retain(|source| source.role == Role::Competition);
+        }
     }
     if !config.data.iter().any(|source| source.role == Role::Competition) {
         return Err(BadInput(format!(

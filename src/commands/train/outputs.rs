@@ -9,7 +9,7 @@ use crate::battle::{BattleId, HeldOut, Probabilities};
 use crate::calibrators::CrossFitted;
 use crate::commands::{self, Console, OrBadInput};
 use crate::config::Config;
-use crate::evaluation::{self, Evaluation, EvaluationRequest, MemberCost};
+use crate::evaluation::{self, CascadeCost, Evaluation, EvaluationRequest, MemberCost};
 use crate::finetune::{self, StepRecord};
 use crate::manifest::{Environment, FORMAT_VERSION, Identity, Manifest, class_shares};
 use crate::predictors::SavedPredictor;
@@ -32,21 +32,55 @@ pub(super) struct Outputs<'a> {
 
 /// What is printed of a finished run.
 #[derive(Serialize)]
-struct Finished<'a> {
+pub(super) struct Finished<'a> {
     run: String,
     report: std::path::PathBuf,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
     /// Every member beside what it costs here.
     members: &'a [MemberCost],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cascade_cost: Option<&'a CascadeCost>,
 }
 
-impl Finished<'_> {
-    fn text(&self) -> String {
+impl<'a> Finished<'a> {
+    pub(super) fn of(directory: &RunDir, evaluation: &'a Evaluation, environment: &'a Environment) -> Self {
+        Self {
+            run: directory.path().display().to_string(),
+            report: directory.report_path().join("report.html"),
+            evaluation,
+            members: &environment.members,
+            cascade_cost: environment.cascade.as_ref(),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
         let mut text = commands::score::text(self.evaluation);
         let _ = write!(text, "\n{}", commands::report::costs(self.members));
         if let Some(summary) = &self.evaluation.post_processing {
             let _ = write!(text, "\n{}", summary.verdict);
+        }
+        if let Some(cascade) = &self.evaluation.cascade {
+            let _ = write!(
+                text,
+                "\n{}\nout of fold: {} {:.5}, {} {:.5}, cascade {:.5}",
+                cascade.verdict,
+                cascade.cheap,
+                cascade.cheap_log_loss,
+                cascade.expensive,
+                cascade.expensive_log_loss,
+                cascade.cascade_log_loss
+            );
+        }
+        if let Some((cost, (gain, [low, high]))) = self
+            .cascade_cost
+            .and_then(|cost| Some((cost, cost.gain_per_second.zip(cost.gain_per_second_interval)?)))
+        {
+            let _ = write!(
+                text,
+                "\n{:.3} extra seconds for 1,000 rows: {gain:.5} nats a second, 95 % interval {low:.5} to {high:.5}",
+                cost.extra_seconds
+            );
         }
         for warning in &self.evaluation.warnings {
             let _ = write!(text, "\nwarning: {warning}");
@@ -80,13 +114,7 @@ impl Outputs<'_> {
         commands::report::write_run(&directory)?;
         let directory = growing.finish()?;
         commands::log::append_run(&directory, &evaluation, &manifest)?;
-        let report = directory.report_path().join("report.html");
-        let finished = Finished {
-            run: directory.path().display().to_string(),
-            report,
-            evaluation: &evaluation,
-            members: &manifest.environment.members,
-        };
+        let finished = Finished::of(&directory, &evaluation, &manifest.environment);
         console.result(&finished, || finished.text())
     }
 
@@ -139,28 +167,11 @@ impl Outputs<'_> {
     }
 
     fn write_tables(&self, directory: &RunDir) -> anyhow::Result<()> {
-        let predictions: Vec<(BattleId, Probabilities)> =
-            self.post.held_out.rows().iter().map(|row| (row.id.clone(), row.prediction)).collect();
-        RunDir::write(&directory.out_of_fold_csv_path(), &tables::predictions::to_csv(&predictions))?;
-        RunDir::write(
-            &directory.out_of_fold_parquet_path(),
-            &tables::predictions::to_parquet(&predictions)?,
-        )?;
+        write_held_out(directory, &self.post.held_out)?;
         let ids: Vec<BattleId> = self.held_out.rows().iter().map(|row| row.id.clone()).collect();
         let scores = tables::scores::to_parquet(&ids, None, &self.member_tables())?;
         RunDir::write(&directory.scores_path(), &scores)?;
-        let prepared = self.prepared;
-        let folds: Vec<tables::folds::FoldRow> = prepared
-            .competition
-            .iter()
-            .zip(prepared.groups.iter().zip(&prepared.assignment))
-            .map(|(row, (group, fold))| tables::folds::FoldRow {
-                id: row.battle.id.clone(),
-                group: Some(group.clone()),
-                fold: *fold,
-            })
-            .collect();
-        RunDir::write(&directory.splits_path(), &tables::folds::to_csv(&folds))?;
+        write_splits(directory, self.prepared)?;
         RunDir::write(&directory.config_path(), self.config.to_toml()?.as_bytes())?;
         Ok(())
     }
@@ -181,7 +192,6 @@ impl Outputs<'_> {
         shipped: &[Vec<SavedPredictor>],
         (console, started): (&Console, Instant),
     ) -> anyhow::Result<Manifest> {
-        let finished = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         Ok(Manifest {
             format_version: FORMAT_VERSION,
             identity: Identity {
@@ -195,18 +205,51 @@ impl Outputs<'_> {
                 class_shares: class_shares(&self.prepared.competition),
                 prompts_hash: self.prepared.prompts_hash(),
                 models: data::fingerprints(self.serving, self.members),
+                runs: Vec::new(),
             },
             environment: Environment {
-                command: std::env::args().collect::<Vec<_>>().join(" "),
-                elapsed_seconds: started.elapsed().as_secs_f64(),
-                threads: console.threads(),
-                platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-                finished_unix_seconds: finished,
-                models: self.serving.in_use(),
                 members: self.costs(shipped)?,
+                ..environment(self.serving, (console, started))
             },
         })
     }
+}
+
+/// Where a run was made and how long it took.
+pub(super) fn environment(serving: &Serving, (console, started): (&Console, Instant)) -> Environment {
+    let finished = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    Environment {
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        elapsed_seconds: started.elapsed().as_secs_f64(),
+        threads: console.threads(),
+        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        finished_unix_seconds: finished,
+        models: serving.in_use(),
+        members: Vec::new(),
+        cascade: None,
+    }
+}
+
+/// Writes the out-of-fold predictions that the metrics are of.
+pub(super) fn write_held_out(directory: &RunDir, held_out: &HeldOut) -> anyhow::Result<()> {
+    let predictions: Vec<(BattleId, Probabilities)> =
+        held_out.rows().iter().map(|row| (row.id.clone(), row.prediction)).collect();
+    RunDir::write(&directory.out_of_fold_csv_path(), &tables::predictions::to_csv(&predictions))?;
+    RunDir::write(&directory.out_of_fold_parquet_path(), &tables::predictions::to_parquet(&predictions)?)?;
+    Ok(())
+}
+
+/// Writes which row was in which fold.
+pub(super) fn write_splits(directory: &RunDir, prepared: &Prepared) -> anyhow::Result<()> {
+    let rows = prepared.competition.iter().zip(prepared.groups.iter().zip(&prepared.assignment));
+    let folds: Vec<tables::folds::FoldRow> = rows
+        .map(|(row, (group, fold))| tables::folds::FoldRow {
+            id: row.battle.id.clone(),
+            group: Some(group.clone()),
+            fold: *fold,
+        })
+        .collect();
+    Ok(RunDir::write(&directory.splits_path(), &tables::folds::to_csv(&folds))?)
 }
 
 /// What fine-tuning did step by step, where there was any.
