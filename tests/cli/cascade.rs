@@ -82,7 +82,7 @@ fn uncertain_rows_ask_the_dear_run_and_that_gains_out_of_fold() {
     assert!(said["cascade_cost"]["gain_per_second"].as_f64().unwrap() > 0.0, "{}", said["cascade_cost"]);
     assert!(said["members"][1]["tokens_per_pair"].as_f64().unwrap() > 10.0, "{}", said["members"]);
     let report = String::from_utf8(shop.read("models/both/report/report.md")).unwrap();
-    assert!(report.contains("## Cascade") && report.contains("A row asks dear"), "{report}");
+    assert!(report.contains("## Cascade") && report.contains("A row asks `dear`"), "{report}");
     shop.run("report --run both").json();
 
     shop.predict("both", "p.csv", "").json();

@@ -46,12 +46,12 @@ pub(super) fn run(
     // Both runs are timed as they were fitted.
     serving.max_tokens = None;
     let stages = stages(args, config, &serving)?;
-    let growing = GrowingRun::begin(&args.run, start(args)).or_bad_input()?;
     let folds_file = Some(stages[0].directory.splits_path());
     let with_folds =
         Config { validation: Validation { folds_file, ..Validation::default() }, ..config.clone() };
     let prepared = data::prepare(&with_folds, console)?;
     let held_out = held_out(&prepared, &stages)?;
+    let growing = GrowingRun::begin(&args.run, start(args)).or_bad_input()?;
     let second = &config.cascade[1];
     let recipe = CascadeRecipe {
         uncertainty: second.uncertainty.unwrap_or_default(),
