@@ -261,10 +261,10 @@ impl Shipped {
     /// # Errors
     /// `ShippedError::Member` when the sample cannot be computed.
     pub fn forecast(&self, plan: &PlannedRows<'_>) -> Result<RunForecast, ShippedError> {
+        const SAMPLE: usize = 512;
         if let Some(cascade) = &self.cascade {
             return cascade.forecast(plan);
         }
-        const SAMPLE: usize = 512;
         let sample = &plan.battles[..plan.battles.len().min(SAMPLE)];
         let (mut models, mut other_seconds) = (Vec::new(), 0.0);
         for (name, predictor) in &self.members {

@@ -385,7 +385,7 @@ mod tests {
                 Probabilities::from_logits(logits).unwrap()
             };
             let noise = third(draw(7 * number + 3));
-            let is_hard = number % 2 == 0;
+            let is_hard = number.is_multiple_of(2);
             // An easy row is right nine times of ten, as its prediction says.
             let told = if draw(5 * number + 2) < 0.85 { class } else { noise };
             let cheap = if is_hard { sided(0.1 * draw(number + 99), noise) } else { sided(2.7, told) };
