@@ -14,6 +14,7 @@ mod learner;
 mod losses;
 mod method;
 mod schedule;
+mod scratch;
 mod state;
 mod trainer;
 
@@ -29,4 +30,5 @@ pub use learner::{
 pub use losses::{Loss, LossAndGradient, Targets};
 pub use method::Method;
 pub use schedule::{Decay, Schedule};
+pub use scratch::ScratchRecipe;
 pub use trainer::{StepReport, Trainer, TrainerSettings, TrainingBatch};
