@@ -5,7 +5,7 @@ use std::fs;
 use crate::finetune::{Shop, battles, beats_the_prior, training};
 use crate::workshop::Said;
 
-const SMALL: &str = "method = \"full\"\noutputs = 1\nepochs = 8\nmax_tokens = 48\nlearning_rate = 1e-2\n\
+const SMALL: &str = "method = \"full\"\noutputs = 1\nepochs = 5\nmax_tokens = 48\nlearning_rate = 1e-2\n\
                      head_learning_rate = 1e-2\ncheckpoint_every = 4\ntruncation = { kind = \"parts\", floor = 4 }\n\
                      from_scratch = { layers = 1, width = 16, heads = 2, vocabulary = 320 }\n";
 const NAME: &str = "finetune-final-seed-1";
@@ -26,7 +26,7 @@ fn an_encoder_from_scratch_learns_and_an_interrupted_run_ends_with_the_same_byte
     let backwards: Vec<&str> = rows.lines().rev().collect();
     shop.write("train.csv", &format!("{header}\n{}\n", backwards.join("\n")));
     configure(&shop, "broken", SMALL);
-    for (abort, more) in [("7", ""), ("90", "--resume")] {
+    for (abort, more) in [("7", ""), ("60", "--resume")] {
         let mut command = shop.command(&training("broken", &format!("{more} --threads 1")));
         let said = Said::of(command.env("TIEBREAK_INJECT_ABORT_AFTER_STEPS", abort));
         assert_eq!(said.code, None, "{}", said.stderr);
@@ -47,7 +47,7 @@ fn an_encoder_from_scratch_learns_and_an_interrupted_run_ends_with_the_same_byte
 #[test]
 fn what_it_leaves_is_an_ordinary_checkpoint_with_the_weights_of_the_model_that_predicts() {
     let shop = Shop::new(80);
-    configure(&shop, "run", &SMALL.replace("epochs = 8", "epochs = 1"));
+    configure(&shop, "run", &SMALL.replace("epochs = 5", "epochs = 1"));
     shop.train("run", "").json();
     shop.run("predict --run run test.csv --out p.csv --device cpu").json();
     shop.run("encode --run run test.csv --row 10000").json();
@@ -67,7 +67,7 @@ fn what_it_leaves_is_an_ordinary_checkpoint_with_the_weights_of_the_model_that_p
 #[test]
 fn its_tokenizer_knows_the_words_of_its_own_training_rows_alone() {
     let shop = Shop::new(80);
-    configure(&shop, "run", &SMALL.replace("epochs = 8", "epochs = 1").replace("320", "400"));
+    configure(&shop, "run", &SMALL.replace("epochs = 5", "epochs = 1").replace("320", "400"));
     shop.train("run", "--set final.fit=fold_mean").json();
     let tokenizers = [0, 1].map(|fold| {
         let file = format!("models/run/checkpoints/finetune-fold-{fold}-seed-1/tokenizer.json");
