@@ -394,18 +394,19 @@ impl GrowingRun {
         self.directory.path.join(WORK)
     }
 
-    /// Moves the models of these names from the workspace to where they stay.
+    /// Moves the models of these names, and checkpoints of the same names, from the workspace to where they stay.
     ///
     /// # Errors
     /// `RunError::Folder` when the system refuses.
     pub fn keep_models<'a>(&self, names: impl IntoIterator<Item = &'a Path>) -> Result<(), RunError> {
         for name in names {
-            let (from, to) =
-                (self.workspace().join(MODELS).join(name), self.directory.models_path().join(name));
-            if from.is_dir() && !to.exists() {
-                let moved =
-                    fs::create_dir_all(self.directory.models_path()).and_then(|()| fs::rename(&from, &to));
-                moved.map_err(|source| RunError::Folder { path: from, source })?;
+            for folder in [MODELS, CHECKPOINTS] {
+                let stays = self.directory.path.join(folder);
+                let (from, to) = (self.workspace().join(folder).join(name), stays.join(name));
+                if from.is_dir() && !to.exists() {
+                    let moved = fs::create_dir_all(&stays).and_then(|()| fs::rename(&from, &to));
+                    moved.map_err(|source| RunError::Folder { path: from, source })?;
+                }
             }
         }
         Ok(())
@@ -461,6 +462,9 @@ const WORK: &str = "work";
 
 /// Of the run and of its workspace; `finetune` writes there under this name.
 const MODELS: &str = "models";
+
+/// The same of checkpoints in the form of Hugging Face that training from scratch leaves.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// One file a finished unit, checksummed, in the workspace of the run.
 #[derive(Debug)]

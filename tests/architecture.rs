@@ -83,7 +83,7 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// The only files that may contain unsafe code.
-const UNSAFE: &[&str] = &["checkpoint/mapped.rs", "onnx/placement.rs"];
+const UNSAFE: &[&str] = &["main.rs", "checkpoint/mapped.rs", "onnx/placement.rs"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -1,12 +1,13 @@
 use std::fs;
 use std::path::Path;
 
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::labels::meanings_of_config;
 use super::own_head::{head_names, own};
+use super::random::normal;
 use super::{
     Checkpoint, CheckpointError, Dense, Family, Head, HeadActivation, ModelCard, OutputMeaning, Pooling,
 };
@@ -116,18 +117,9 @@ fn fresh(checkpoint: &Checkpoint, outputs: usize, seed: u64, pooling: Option<Poo
 #[must_use]
 pub fn fresh_head(outputs: usize, width: usize, seed: u64, pooling: Pooling) -> Head {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let weight = (0..outputs * width).map(|_| normal(&mut random)).collect();
+    let weight = (0..outputs * width).map(|_| normal(&mut random, FRESH_DEVIATION)).collect();
     let layer = Dense { inputs: width, weight, bias: vec![0.0; outputs], activation: HeadActivation::Linear };
     Head { pooling, width, layers: vec![layer], softcap: None }
-}
-
-/// A normal number by the transform of Box and Muller (1958).
-#[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-fn normal(random: &mut ChaCha8Rng) -> f32 {
-    // 1 - u is never 0, whose logarithm would be infinite.
-    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-    let angle = std::f64::consts::TAU * random.random::<f64>();
-    (FRESH_DEVIATION * radius * angle.cos()) as f32
 }
 
 /// The pooling that sentence-transformers wrote beside the weights, where it did and it is one of ours.
@@ -179,23 +171,4 @@ fn verdicts(checkpoint: &Checkpoint, tokens: &[u32]) -> Result<Head, CheckpointE
 
 fn refused(checkpoint: &Checkpoint, message: String) -> CheckpointError {
     CheckpointError::HeadChoice { folder: checkpoint.folder.clone(), message }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fresh_weights_are_normal_and_decided_by_the_seed() {
-        let draw = |seed| {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            (0..20_000).map(|_| normal(&mut random)).collect::<Vec<f32>>()
-        };
-        assert_eq!(draw(1), draw(1));
-        assert_ne!(draw(1), draw(2));
-        let drawn = draw(3);
-        let mean = drawn.iter().map(|&v| f64::from(v)).sum::<f64>() / 20_000.0;
-        let deviation = (drawn.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / 20_000.0).sqrt();
-        assert!(mean.abs() < 0.001 && (deviation / FRESH_DEVIATION - 1.0).abs() < 0.03, "{mean} {deviation}");
-    }
 }

@@ -21,6 +21,7 @@ mod low_bits;
 mod mapped;
 mod own_head;
 mod parts;
+mod random;
 mod shards;
 mod vocabulary;
 mod weights;
@@ -39,5 +40,6 @@ pub use head_source::{HeadChoice, LoadedHead, fresh_head, load_head, stated_pool
 pub use labels::{OutputMeaning, meanings_of_config, parse_meanings};
 pub use low_bits::{IntegerType, LowBits};
 pub use own_head::head_modules;
+pub use random::normal;
 pub use vocabulary::Vocabulary;
 pub use weights::{StoredTensor, Weights};

@@ -24,6 +24,7 @@ mod select;
 mod stored;
 mod suggested;
 mod tokenizer;
+mod training;
 mod truncation;
 mod view;
 mod water;

@@ -19,6 +19,9 @@ pub enum FinetuneError {
     /// The tokenizer, the template or a battle cannot be used.
     #[error(transparent)]
     Encoding(Box<crate::encoding::EncodingError>),
+    /// There is no ONNX Runtime, by which what was trained predicts.
+    #[error(transparent)]
+    Library(#[from] crate::onnx::LibraryError),
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] crate::files::WriteError),

@@ -15,6 +15,7 @@ mod learner;
 mod losses;
 mod method;
 mod schedule;
+mod scratch;
 mod state;
 mod trainer;
 
@@ -31,4 +32,5 @@ pub use learner::{
 pub use losses::{Loss, LossAndGradient, Targets};
 pub use method::Method;
 pub use schedule::{Decay, Schedule};
+pub use scratch::ScratchRecipe;
 pub use trainer::{StepReport, Trainer, TrainerSettings, TrainingBatch};

@@ -60,7 +60,7 @@ impl LearnerRecipe {
                 let teachers = recipe.teacher.iter_mut();
                 let of_teachers =
                     teachers.flat_map(|teacher| [Some(&mut teacher.predictions), teacher.folds.as_mut()]);
-                std::iter::once(&mut recipe.model).chain(of_teachers.flatten()).collect()
+                recipe.model.iter_mut().chain(of_teachers.flatten()).collect()
             }
             _ => Vec::new(),
         }

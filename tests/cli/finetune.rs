@@ -19,36 +19,36 @@ const FULL: &str = "method = \"full\"\nlearning_rate = 3e-3\nhead_learning_rate 
 const LORA: &str = "learning_rate = 1e-2\nhead_learning_rate = 3e-2\nepochs = 5\n\
                     lora = { rank = 4, alpha = 8.0, dropout = 0.05 }\n";
 
-struct Shop(tempfile::TempDir);
+pub(crate) struct Shop(tempfile::TempDir);
 
 impl Shop {
     /// A tie where the prompt says `w10`; else the response that says `w11` wins.
-    fn new(rows: usize) -> Self {
+    pub(crate) fn new(rows: usize) -> Self {
         let shop = Self(tempfile::tempdir().unwrap());
         shop.write("train.csv", &battles(0..rows, true));
         shop.write("test.csv", &battles(10_000..10_030, false));
         shop
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    fn command(&self, arguments: &str) -> Command {
+    pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::cargo_bin("tiebreak").unwrap();
         command.current_dir(self.0.path()).args(arguments.split_whitespace()).arg("--json");
         command
     }
 
-    fn run(&self, arguments: &str) -> Said {
+    pub(crate) fn run(&self, arguments: &str) -> Said {
         Said::of(&mut self.command(arguments))
     }
 
@@ -60,16 +60,16 @@ impl Shop {
         self.write(&format!("{run}.toml"), &format!("{top}{predictor}{READS}{recipe}"));
     }
 
-    fn train(&self, run: &str, more: &str) -> Said {
+    pub(crate) fn train(&self, run: &str, more: &str) -> Said {
         self.run(&training(run, more))
     }
 }
 
-fn training(run: &str, more: &str) -> String {
+pub(crate) fn training(run: &str, more: &str) -> String {
     format!("train --config {run}.toml --train train.csv --run {run} --device cpu {more}")
 }
 
-fn battles(rows: std::ops::Range<usize>, labeled: bool) -> String {
+pub(crate) fn battles(rows: std::ops::Range<usize>, labeled: bool) -> String {
     let mut text = "id,prompt,response_a,response_b".to_owned();
     if labeled {
         text = "id,model_a,model_b,prompt,response_a,response_b,winner_model_a,winner_model_b,winner_tie"
@@ -100,7 +100,7 @@ fn battles(rows: std::ops::Range<usize>, labeled: bool) -> String {
     text + "\n"
 }
 
-fn beats_the_prior(metrics: &Value, by: f64) {
+pub(crate) fn beats_the_prior(metrics: &Value, by: f64) {
     let (loss, prior) = (metrics["log_loss"].as_f64().unwrap(), metrics["prior_log_loss"].as_f64().unwrap());
     assert!(loss < prior - by, "{loss} against {prior}");
 }

@@ -20,6 +20,7 @@ mod check;
 mod doctor;
 mod encode;
 mod finetune;
+mod from_scratch;
 mod import;
 mod ingest;
 mod judge;

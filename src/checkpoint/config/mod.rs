@@ -71,15 +71,23 @@ impl FamilyConfig {
             fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
         let json = |source| CheckpointError::Json { path: path.to_owned(), source };
         let value: Value = serde_json::from_slice(&bytes).map_err(json)?;
+        Ok((Self::of_json(&value, path)?, value))
+    }
+
+    /// The same of a `config.json` that is read already, or is going to be written; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for the reading.
+    pub fn of_json(value: &Value, path: &Path) -> Result<Self, CheckpointError> {
         let model_type = value.get("model_type").and_then(Value::as_str).unwrap_or("(absent)");
         let Some(family) = Family::of_model_type(model_type) else {
             let names: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
             let way_out = format!("supported are {}, xlm-roberta", names.join(", "));
             return Err(refused(path, "model_type", model_type, way_out));
         };
-        let config = Self::of_family(path, &value, family)?;
+        let config = Self::of_family(path, value, family)?;
         config.check_sizes(path)?;
-        Ok((config, value))
+        Ok(config)
     }
 
     fn of_family(path: &Path, value: &Value, family: Family) -> Result<Self, CheckpointError> {

@@ -1,5 +1,6 @@
 //! The learner over the training engine: battles in, a model folder out, which the predictors of `predictors` serve.
 
+mod beginning;
 mod examples;
 mod head_only;
 mod recipe;
@@ -20,10 +21,12 @@ use self::head_only::{SHARE_OF_PENALTY, States};
 use self::setup::Setup;
 use self::teachers::Teacher;
 use self::training::{Places, Rows, Training};
+use super::scratch::write_trained;
 use super::{FinetuneError, Loss};
 use crate::battle::{Battle, BattleId, HeldOut, LabeledBattle, Scored};
 use crate::checkpoint::OutputMeaning;
 use crate::learning::{Ahead, FitContext, FitError, Learner};
+use crate::onnx;
 use crate::predictors::language_model::{Asked, LanguageModel, ModelFolder, Serving, WantedBudget};
 use crate::predictors::{Classifier, PredictError, Predictor, Reward};
 use crate::splits::{self, GroupedRow};
@@ -34,6 +37,7 @@ const SHARE_OF_LINK: f64 = 0.1;
 
 /// Trains a checkpoint in every fold.
 pub struct FinetuneLearner {
+    /// From scratch that of a model that knows no word: each fit then begins with one of its own.
     setup: Setup,
     serving: Serving,
     teachers: Vec<Teacher>,
@@ -46,7 +50,10 @@ impl FinetuneLearner {
     /// # Errors
     /// `FinetuneError` names what cannot be used.
     pub fn new(recipe: &FinetuneRecipe, serving: &Serving) -> Result<Self, FinetuneError> {
-        let setup = Setup::open(recipe, serving.ingest_version)?;
+        recipe.check()?;
+        // Asked of only when a model is trained, which may take hours.
+        onnx::find_library_for(serving.device.kind())?;
+        let setup = beginning::opened(recipe, serving)?;
         let teachers = recipe.teacher.iter().map(Teacher::read).collect::<Result<_, _>>()?;
         Ok(Self { setup, serving: serving.clone(), teachers, states: States::default() })
     }
@@ -127,10 +134,15 @@ impl Learner for FinetuneLearner {
                 self.states.fit((&self.setup, &self.serving), &rows, (&places, context))?;
                 return self.predictor(&places, &rows, context);
             }
+            let own = beginning::begun(&self.setup, &self.serving, &rows, (&places, context))?;
+            let setup = own.as_ref().unwrap_or(&self.setup);
             let loss = self.loss(&rows);
-            let training = Training { setup: &self.setup, context, places: &places, rows: &rows, loss };
+            let training = Training { setup, context, places: &places, rows: &rows, loss };
             let model = training.run()?;
-            self.setup.export(&model, context.seed, &places.model())?;
+            if own.is_some() {
+                write_trained(&model, &places.begun(), &places.checkpoint())?;
+            }
+            setup.export(&model, context.seed, &places.model())?;
             places.forget_states();
         }
         self.predictor(&places, &rows, context)
@@ -176,8 +188,11 @@ impl Learner for FinetuneLearner {
     }
 
     fn discard(&self, context: &FitContext<'_>) {
-        // What cannot be removed goes with the workspace.
-        let _ = std::fs::remove_dir_all(Places::of(context).model());
+        let places = Places::of(context);
+        for folder in [places.model(), places.checkpoint()] {
+            // What cannot be removed goes with the workspace.
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 
     fn fingerprint(&self) -> Option<String> {

@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::architectures::AdapterSlot;
 use crate::checkpoint::Pooling;
 use crate::encoding::{MissingResponse, Orders, Template, Truncation};
-use crate::finetune::Decay;
+use crate::finetune::{Decay, ScratchRecipe};
 
 /// A checkpoint that is trained on battles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FinetuneRecipe {
     /// The checkpoint: a folder in the form of Hugging Face.
-    pub model: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
     /// What is trained.
     #[serde(default)]
     pub method: TuningMethod,
@@ -30,7 +31,7 @@ pub struct FinetuneRecipe {
     /// Adapters of `method = "lora"`.
     #[serde(default)]
     pub lora: LoraRecipe,
-    /// The largest learning rate; 2e-4 for adapters and 2e-5 for everything if not given.
+    /// The largest learning rate; 2e-4 for adapters, 2e-5 for everything and 1e-3 from scratch if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// That of the head; 1e-3 if not given.
@@ -87,6 +88,9 @@ pub struct FinetuneRecipe {
     /// The share of each target that is spread evenly over the outputs.
     #[serde(default)]
     pub label_smoothing: f64,
+    /// A small model of random weights instead of a checkpoint, with a tokenizer of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_scratch: Option<ScratchRecipe>,
     /// Stop on rows that are kept back, and take the best state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -220,7 +224,11 @@ impl FinetuneRecipe {
     /// The learning rates of the model and of the head.
     #[must_use]
     pub fn learning_rates(&self) -> [f64; 2] {
-        let usual = if self.method == TuningMethod::Full { 2e-5 } else { 2e-4 };
+        let usual = match self.method {
+            _ if self.from_scratch.is_some() => 1e-3,
+            TuningMethod::Full => 2e-5,
+            TuningMethod::Lora | TuningMethod::Head => 2e-4,
+        };
         [self.learning_rate.unwrap_or(usual), self.head_learning_rate.unwrap_or(1e-3)]
     }
 }

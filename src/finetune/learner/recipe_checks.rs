@@ -13,6 +13,7 @@ impl FinetuneRecipe {
     /// # Errors
     /// `FinetuneError::Settings` names the key, its value and what it must be.
     pub fn check(&self) -> Result<(), FinetuneError> {
+        self.beginning()?;
         let share = |value: f64| (0.0..1.0).contains(&value);
         let [rate, head_rate] = self.learning_rates();
         let mut faults = vec![

@@ -25,14 +25,20 @@ pub(super) struct Setup {
     pub(super) outputs: Vec<OutputMeaning>,
     /// The hash of the checkpoint's files.
     pub(super) fingerprint: String,
+    /// What training begins with.
+    checkpoint: PathBuf,
     stored: StoredEncoder,
     is_decoder: bool,
 }
 
 impl Setup {
-    pub(super) fn open(recipe: &FinetuneRecipe, ingest_version: u32) -> Result<Self, FinetuneError> {
-        recipe.check()?;
-        let checkpoint = Checkpoint::open(&recipe.model)?;
+    /// A checkpoint as a recipe wants it trained, which was checked.
+    pub(super) fn open(
+        recipe: &FinetuneRecipe,
+        folder: &Path,
+        ingest_version: u32,
+    ) -> Result<Self, FinetuneError> {
+        let checkpoint = Checkpoint::open(folder)?;
         let outputs = load_head(&checkpoint, &head_choice(recipe, 1), None)?.outputs;
         recipe.check_effects(outputs[..] == [OutputMeaning::Score])?;
         let is_decoder = checkpoint.config.family().is_decoder();
@@ -41,7 +47,8 @@ impl Setup {
         let mut stored = StoredEncoder::of(&encoder, &labels, ingest_version);
         stored.budget.max_tokens = recipe.predict_max_tokens.unwrap_or(recipe.max_tokens);
         let fingerprint = fingerprint(&checkpoint)?;
-        Ok(Self { recipe: recipe.clone(), encoder, outputs, fingerprint, stored, is_decoder })
+        let (recipe, folder) = (recipe.clone(), folder.to_owned());
+        Ok(Self { recipe, encoder, outputs, fingerprint, checkpoint: folder, stored, is_decoder })
     }
 
     /// Whether the model gives each response a score.
@@ -67,7 +74,7 @@ impl Setup {
         (total_steps, loss): (u64, Loss),
     ) -> Result<Trainer, FinetuneError> {
         let recipe = &self.recipe;
-        let checkpoint = Checkpoint::open(&recipe.model)?;
+        let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let LoadedHead { head, .. } = load_head(&checkpoint, &head_choice(recipe, seed), None)?;
         let mut model = Model::load(&checkpoint.config, &checkpoint.weights)?;
         let method = match recipe.method {
@@ -104,13 +111,13 @@ impl Setup {
             }
             Ok(self.stored.write(folder)?)
         };
-        export(model, &self.recipe.model, target, (&self.options(seed), &add)).map(|_| ())
+        export(model, &self.checkpoint, target, (&self.options(seed), &add)).map(|_| ())
     }
 
     /// Writes the mean of several fits as a model folder.
     pub(super) fn average(&self, fits: &[PathBuf], seed: u64, target: &Path) -> Result<(), FinetuneError> {
         let add = |folder: &Path, _: &_| Ok(self.stored.write(folder)?);
-        average(fits, &self.recipe.model, target, (&self.options(seed), &add)).map(|_| ())
+        average(fits, &self.checkpoint, target, (&self.options(seed), &add)).map(|_| ())
     }
 
     /// Writes the untrained model as a model folder.
@@ -118,7 +125,7 @@ impl Setup {
         let mut stored = self.stored.clone();
         stored.budget.max_tokens = self.recipe.max_tokens;
         let add = |folder: &Path, _: &_| Ok(stored.write(folder)?);
-        Ok(import_with(&self.recipe.model, target, &self.options(1), &add)?)
+        Ok(import_with(&self.checkpoint, target, &self.options(1), &add)?)
     }
 
     /// Writes a model folder with the graph of the untrained one and a trained head.
@@ -172,9 +179,10 @@ fn encoder(
     let files = TokenizerFiles::read(&checkpoint.tokenizer_folder)?;
     let scores = *outputs == [OutputMeaning::Score];
     let form = ModelForm { scores, is_decoder: checkpoint.config.family().is_decoder() };
-    let template = match &recipe.template {
-        Some(template) => template.clone(),
-        None => Template::suggested(form, &files)?.0,
+    let template = match (&recipe.template, &recipe.from_scratch) {
+        (Some(template), _) => template.clone(),
+        (None, Some(scratch)) => scratch.template(scores),
+        (None, None) => Template::suggested(form, &files)?.0,
     };
     if template.is_single() != scores {
         let message = format!(

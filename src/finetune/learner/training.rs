@@ -27,6 +27,8 @@ pub(super) struct Places {
     pub(super) name: String,
     /// The folder of models.
     pub(super) models: PathBuf,
+    checkpoints: PathBuf,
+    begun: PathBuf,
     /// A state from which a step was made: its weights gave a loss.
     state: PathBuf,
     /// A later one, from which none was made yet.
@@ -41,6 +43,8 @@ impl Places {
         let training = context.workspace.join("training");
         Self {
             models: context.workspace.join("models"),
+            checkpoints: context.workspace.join("checkpoints"),
+            begun: training.join(format!("{name}.begun")),
             state: training.join(format!("{name}.state")),
             latest: training.join(format!("{name}.latest")),
             best: training.join(format!("{name}.best")),
@@ -53,12 +57,23 @@ impl Places {
         self.models.join(&self.name)
     }
 
+    /// The folder of the checkpoint that a training from scratch begins with.
+    pub(super) fn begun(&self) -> PathBuf {
+        self.begun.clone()
+    }
+
+    /// The folder of the checkpoint that it ends with.
+    pub(super) fn checkpoint(&self) -> PathBuf {
+        self.checkpoints.join(&self.name)
+    }
+
     /// Removes what is not needed behind the last step.
     pub(super) fn forget_states(&self) {
         for path in [&self.state, &self.latest, &self.best] {
             // What cannot be removed goes with the workspace.
             let _ = std::fs::remove_file(path);
         }
+        let _ = std::fs::remove_dir_all(&self.begun);
     }
 
     /// The latest state gave a loss: it takes the place of the one before.
