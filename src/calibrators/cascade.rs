@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{GroupFolds, errors_worth_it, simplest_within_one_standard_error};
 use super::{CalibrationError, PostProcessing, PostProcessingRecipe};
-use crate::battle::{HeldOut, Probabilities, Task};
+use crate::battle::{HeldOut, Probabilities, Target, Task};
 use crate::metrics::{Columns, entropies, log_losses, mean, paired_difference};
 
 /// The version of a stored cascade.
@@ -16,6 +16,9 @@ const FORMAT_VERSION: u32 = 1;
 /// Shares of the rows that are tried: 5 %, 10 %, up to all, the most uncertain ones.
 const SHARES: std::ops::RangeInclusive<u8> = 1..=20;
 const SHARE_STEP: f64 = 0.05;
+
+/// How many groups the predictions themselves weigh when a route is calibrated.
+const PULL: f64 = 10.0;
 
 /// How unsure a calibrated prediction is of itself; the same for a prediction and its exchange, bit for bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -327,7 +330,7 @@ impl CascadeRecipe {
             if columns.is_empty() {
                 return Ok(PostProcessing::nothing(members, task));
             }
-            self.post_processing.fit_columns(columns, task)
+            self.post_processing.fit_columns(&shrunk(columns), task)
         };
         Ok(Some(Routes {
             threshold,
@@ -336,6 +339,26 @@ impl CascadeRecipe {
             unsure: fit(&columns.subset(&unsure), 2)?,
         }))
     }
+}
+
+/// The rows with targets drawn towards what both members say on average, by as much as [`PULL`] groups weigh: a route of
+/// few rows that were all predicted rightly does not determine a temperature, and the first wrong one would cost nats
+/// without end (Platt 1999 smooths targets for the same reason).
+fn shrunk(columns: &Columns<Vec<Probabilities>>) -> Columns<Vec<Probabilities>> {
+    let share = PULL / (columns.groups.count() as f64 + PULL);
+    let mut shrunk = columns.clone();
+    for (target, members) in shrunk.targets.iter_mut().zip(&columns.predictions) {
+        let weight = share / members.len().max(1) as f64;
+        let mut mixed = target.to_array().map(|voted| (1.0 - share) * voted);
+        for member in members {
+            for (sum, said) in mixed.iter_mut().zip(member.to_array()) {
+                *sum += weight * said;
+            }
+        }
+        // A mixture of probabilities is one; a rounding error is divided out.
+        *target = Target::new(mixed).unwrap_or(*target);
+    }
+    shrunk
 }
 
 /// The place of the least uncertain of a share of the rows, most uncertain first.
@@ -366,7 +389,7 @@ fn verdict(fitted: &Cascade, (gain, error): (f64, f64), share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::battle::{BattleId, GroupId, Provenance, Scored, Target, Vote};
+    use crate::battle::{BattleId, GroupId, Provenance, Scored, Vote};
 
     /// Rows of which every other one is hard: there the cheap prediction is unsure, and the expensive one knows better
     /// by `skill` (0 for noise).
