@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::battle::{Battle, Probabilities, Task};
 use crate::calibrators::PostProcessing;
 use crate::manifest::Manifest;
-use crate::predictors::language_model::{Deadline, Forecasted, Outcome, Serving};
+use crate::predictors::language_model::{Forecasted, Outcome, Serving};
 use crate::predictors::{
-    Blend, PlannedRows, Pooling, PredictError, PredictedRow, Predictor, predict_in_detail,
+    Blend, Conditions, PlannedRows, Pooling, PredictError, PredictedRow, Predictor, predict_in_detail,
 };
-use crate::progress::{Progress, Silent};
+use crate::progress::Silent;
 use crate::run_dir::{RunDir, RunError};
 
 /// A run could not predict.
@@ -39,6 +39,8 @@ pub struct Shipped {
     manifest: Manifest,
     members: Vec<(String, Box<dyn Predictor>)>,
     post_processing: PostProcessing,
+    /// What answers where no member does: the class shares of the training data, A and B alike.
+    shares: Probabilities,
 }
 
 /// What a run says of some battles, in their order.
@@ -111,7 +113,8 @@ impl Shipped {
             };
             members.push((name.clone(), predictor));
         }
-        Ok(Self { post_processing: directory.read_post_processing()?, run, manifest, members })
+        let shares = directory.class_shares(&manifest)?;
+        Ok(Self { post_processing: directory.read_post_processing()?, run, manifest, members, shares })
     }
 
     /// What decides the run.
@@ -126,31 +129,38 @@ impl Shipped {
         self.members.iter().any(|(_, predictor)| predictor.wants_whole_file())
     }
 
+    /// The first member that would have to compute battles anew when their sides are exchanged.
+    #[must_use]
+    pub fn reads_one_order(&self) -> Option<&str> {
+        self.members.iter().find(|(_, member)| member.reads_one_order()).map(|(name, _)| name.as_str())
+    }
+
     /// Predicts battles in their order.
     ///
-    /// After `deadline` language models begin no batch any more: a row that one of them left out is predicted
-    /// by the mean of the other members, else by the class shares of the training data.
+    /// After the deadline language models begin no batch any more: a row that one of them left out is predicted
+    /// by the mean of the members that have all of it, else of those that have a part, else by the class shares
+    /// of the training data.
     ///
     /// # Errors
-    /// `ShippedError::Member` when a member fails.
+    /// `ShippedError::Member` when a member fails or is stopped.
     pub fn predict(
         &self,
         battles: &[Battle],
-        deadline: Option<Deadline>,
-        progress: &dyn Progress,
+        conditions: &Conditions<'_>,
     ) -> Result<ShippedPredictions, ShippedError> {
         let mut of_members: Vec<Option<Vec<PredictedRow>>> = self.members.iter().map(|_| None).collect();
         // The light ones first: they are the fallback of the others.
         for (place, (name, predictor)) in of_members.iter_mut().zip(&self.members) {
             if !predictor.wants_whole_file() {
-                *place = Some(self.in_chunks((name, predictor.as_ref()), battles, progress)?);
+                *place = Some(self.in_chunks((name, predictor.as_ref()), battles, conditions)?);
             }
         }
         let mut heavy = of_members.iter().filter(|found| found.is_none()).count();
         for (place, (name, predictor)) in of_members.iter_mut().zip(&self.members) {
             if place.is_none() {
-                let deadline = deadline.map(|deadline| deadline.share(heavy));
-                let predicted = predict_in_detail(predictor.as_ref(), battles, deadline, progress);
+                let deadline = conditions.deadline.map(|deadline| deadline.share(heavy));
+                let conditions = Conditions { deadline, ..*conditions };
+                let predicted = predict_in_detail(predictor.as_ref(), battles, &conditions);
                 *place = Some(predicted.map_err(|source| self.failed(name, source))?);
                 heavy -= 1;
             }
@@ -168,12 +178,15 @@ impl Shipped {
         &self,
         (name, predictor): (&str, &dyn Predictor),
         battles: &[Battle],
-        progress: &dyn Progress,
+        conditions: &Conditions<'_>,
     ) -> Result<Vec<PredictedRow>, ShippedError> {
-        let task = progress.start(name, Some(battles.len() as u64), "rows");
+        let task = conditions.progress.start(name, Some(battles.len() as u64), "rows");
         let mut rows = Vec::with_capacity(battles.len());
         for chunk in battles.chunks(CHUNK) {
-            let predicted = predict_in_detail(predictor, chunk, None, &Silent);
+            if (conditions.stop)() {
+                return Err(self.failed(name, PredictError::Stopped));
+            }
+            let predicted = predict_in_detail(predictor, chunk, &Conditions::unhurried(&Silent));
             rows.extend(predicted.map_err(|source| self.failed(name, source))?);
             task.advance(chunk.len() as u64);
         }
@@ -205,23 +218,20 @@ impl Shipped {
         result
     }
 
-    /// The plain mean of the members without a language model: no calibrator was fitted to it.
+    /// The plain mean of the members that computed the most of a row: no calibrator was fitted to it.
     fn fallback(&self, members: &[MemberPredictions], row: usize) -> Probabilities {
-        let light: Vec<Probabilities> = self
-            .members
-            .iter()
-            .zip(members)
-            .filter(|((_, predictor), _)| !predictor.wants_whole_file())
-            .filter_map(|(_, member)| member.rows[row].probabilities)
-            .collect();
-        let weights = vec![1.0 / light.len().max(1) as f64; light.len()];
-        let mean = if light.is_empty() { None } else { Pooling::Arithmetic.pool(&light, &weights).ok() };
-        mean.unwrap_or_else(|| {
-            let [a, b, tie] = self.manifest.identity.class_shares;
-            // A and B alike, so that exchanging the sides changes nothing.
-            let side = f64::midpoint(a, b);
-            self.conform(Probabilities::new([side, side, tie]).unwrap_or(Probabilities::UNIFORM))
-        })
+        let mean_of = |outcome: Outcome| {
+            let of_row = members.iter().map(|member| &member.rows[row]);
+            let found: Vec<Probabilities> = of_row
+                .filter(|found| found.outcome == outcome)
+                .filter_map(|found| found.probabilities)
+                .collect();
+            let weights = vec![1.0 / found.len().max(1) as f64; found.len()];
+            if found.is_empty() { None } else { Pooling::Arithmetic.pool(&found, &weights).ok() }
+        };
+        mean_of(Outcome::Complete)
+            .or_else(|| mean_of(Outcome::OnePass))
+            .unwrap_or_else(|| self.conform(self.shares))
     }
 
     /// How long `rows` battles like these would take.
@@ -237,7 +247,7 @@ impl Shipped {
                 models.extend(predictor.forecast(plan).map_err(|source| self.failed(name, source))?);
             } else {
                 let started = Instant::now();
-                self.in_chunks((name, predictor.as_ref()), sample, &Silent)?;
+                self.in_chunks((name, predictor.as_ref()), sample, &Conditions::unhurried(&Silent))?;
                 let of_sample = started.elapsed().as_secs_f64();
                 other_seconds += of_sample * plan.rows as f64 / sample.len().max(1) as f64;
             }

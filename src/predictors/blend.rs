@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::language_model::{Forecasted, Outcome};
-use super::{PlannedRows, PredictError, PredictRun, Predictor, RowDetail, SavedPredictor, predict_in_detail};
+use super::{
+    Conditions, PlannedRows, PredictError, PredictRun, Predictor, RowDetail, SavedPredictor,
+    predict_in_detail,
+};
 use crate::battle::{Battle, NotProbabilities, Probabilities};
 
 /// How the predictions of several members become one.
@@ -80,12 +83,15 @@ impl Blend {
 
 impl Predictor for Blend {
     fn predict(&self, battles: &[Battle], run: &mut dyn PredictRun) -> Result<(), PredictError> {
-        let deadline = run.deadline();
-        let members = self
-            .members
-            .iter()
-            .map(|member| predict_in_detail(member.as_ref(), battles, deadline, run.progress()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let members = {
+            let run: &dyn PredictRun = run;
+            let stop = || run.stop();
+            let conditions = Conditions { deadline: run.deadline(), stop: &stop, progress: run.progress() };
+            let of_members = self.members.iter();
+            of_members
+                .map(|member| predict_in_detail(member.as_ref(), battles, &conditions))
+                .collect::<Result<Vec<_>, _>>()?
+        };
         for (row, battle) in battles.iter().enumerate() {
             // Members with raw numbers are fits of one model: those of the first are those of all.
             let raw = members.iter().map(|member| &member[row].raw).find(|raw| !raw.is_empty());
@@ -123,6 +129,10 @@ impl Predictor for Blend {
 
     fn wants_whole_file(&self) -> bool {
         self.members.iter().any(|member| member.wants_whole_file())
+    }
+
+    fn reads_one_order(&self) -> bool {
+        self.members.iter().any(|member| member.reads_one_order())
     }
 
     fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {

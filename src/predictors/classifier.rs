@@ -122,6 +122,10 @@ impl Predictor for Classifier {
         true
     }
 
+    fn reads_one_order(&self) -> bool {
+        self.model.shown().len() < 2
+    }
+
     fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
         Ok(self.model.forecast(plan)?)
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use blend::{Blend, Pooling};
 pub use boosted::{Boosted, BoostedNotBuilt};
 pub use classifier::{Classifier, verdict};
-pub use collected::{Collected, PredictedRow, predict_all, predict_in_detail};
+pub use collected::{Collected, Conditions, PredictedRow, predict_all, predict_in_detail};
 pub use fixed::Fixed;
 pub use judge::Judge;
 pub use linear::Linear;
@@ -90,6 +90,11 @@ pub trait Predictor: Send + Sync {
     /// Whether it wants to see all battles of a file at once, because it sorts them by length and shows its
     /// own bar.
     fn wants_whole_file(&self) -> bool {
+        false
+    }
+
+    /// Whether it computes battles anew when their sides are exchanged, at the price of the first time.
+    fn reads_one_order(&self) -> bool {
         false
     }
 

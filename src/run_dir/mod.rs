@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use growing::GrowingRun;
 pub use journal::DiskJournal;
 
+use crate::battle::Probabilities;
 use crate::calibrators::PostProcessing;
 use crate::evaluation::Evaluation;
 use crate::files::{self, WriteError};
@@ -273,6 +274,22 @@ impl RunDir {
             return Err(RunError::Damaged { path: self.manifest_path(), message });
         }
         Ok(manifest)
+    }
+
+    /// The class shares of the training data, A and B alike so that exchanging the sides changes nothing.
+    ///
+    /// # Errors
+    /// `RunError::Damaged` when the manifest holds no shares: nothing may stand in for them.
+    pub fn class_shares(&self, manifest: &Manifest) -> Result<Probabilities, RunError> {
+        let [a, b, tie] = manifest.identity.class_shares;
+        let shares = Probabilities::new([a, b, tie]).map_err(|error| {
+            let message = format!(
+                "`class_shares` is {:?}: {error}; train the run again",
+                manifest.identity.class_shares
+            );
+            RunError::Damaged { path: self.manifest_path(), message }
+        })?;
+        Ok(shares.mean(shares.swapped()))
     }
 
     fn write_json<T: Serialize>(path: &Path, value: &T, pretty: bool) -> Result<(), RunError> {

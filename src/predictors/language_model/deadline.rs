@@ -57,6 +57,12 @@ impl Deadline {
         Self { started: self.started, limit: elapsed.min(self.limit) + left }
     }
 
+    /// A deadline that admits no work any more, for what must not be computed a second time.
+    #[must_use]
+    pub fn spent(&self) -> Self {
+        Self { started: self.started, limit: Duration::ZERO }
+    }
+
     /// Whether work that takes `seconds` from now on is done in time.
     #[must_use]
     pub fn admits(&self, seconds: f64) -> bool {
