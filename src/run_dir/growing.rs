@@ -67,17 +67,22 @@ impl GrowingRun {
         Ok(())
     }
 
-    /// The records of finished units; `identity` is the hash of all that decides the run.
+    /// The records of finished units; `identity` is all that decides the run, each thing by what a person calls it
+    /// and its hash.
     ///
     /// # Errors
-    /// `RunError::Damaged` when the unfinished run was started with other data or settings.
-    pub fn journal(&self, identity: &str) -> Result<DiskJournal, RunError> {
+    /// `RunError::Damaged` that names what differs when the unfinished run was started with other data or settings.
+    pub fn journal(&self, identity: &[(String, String)]) -> Result<DiskJournal, RunError> {
         let path = self.workspace().join("identity");
+        let lines: Vec<String> = identity.iter().map(|(what, hash)| format!("{hash} {what}\n")).collect();
+        let identity = lines.concat();
         match fs::read_to_string(&path) {
-            Ok(earlier) if earlier.trim() != identity && self.start == Start::Resume => {
-                let message = "the unfinished run was started with another configuration or other data; \
-                               `--force` starts afresh"
-                    .to_owned();
+            Ok(earlier) if earlier != identity && self.start == Start::Resume => {
+                let message = format!(
+                    "the unfinished run was started with another state of {}; the same one continues it, `--force` \
+                     starts afresh",
+                    differing(&earlier, &identity)
+                );
                 return Err(RunError::Damaged { path, message });
             }
             Ok(_) => {}
@@ -113,4 +118,43 @@ impl GrowingRun {
     }
 }
 
+/// What two identities differ in, by name.
+fn differing(earlier: &str, now: &str) -> String {
+    let missing = |from: &str, lines: &str| -> Vec<String> {
+        let known: Vec<&str> = from.lines().collect();
+        let other = lines.lines().filter(|line| !known.contains(line));
+        other.map(|line| line.split_once(' ').map_or(line, |(_, what)| what).to_owned()).collect()
+    };
+    let mut names = missing(now, earlier);
+    for name in missing(earlier, now) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
+}
+
 const WORK: &str = "work";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resumed_run_is_told_what_differs_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run").display().to_string();
+        let identity = |data: &str, folds: &str| -> Vec<(String, String)> {
+            [("the configuration", "c"), ("the folds", folds), ("the rows of `train.csv`", data)]
+                .map(|(what, hash)| (what.to_owned(), hash.to_owned()))
+                .to_vec()
+        };
+        GrowingRun::begin(&run, Start::New).unwrap().journal(&identity("d", "f")).unwrap();
+        let again = || GrowingRun::begin(&run, Start::Resume).unwrap();
+        again().journal(&identity("d", "f")).unwrap();
+        let message = again().journal(&identity("x", "f")).unwrap_err().to_string();
+        assert!(message.contains("another state of the rows of `train.csv`;"), "{message}");
+        let message = again().journal(&identity("x", "y")).unwrap_err().to_string();
+        assert!(message.contains("the folds, the rows of `train.csv`;"), "{message}");
+    }
+}

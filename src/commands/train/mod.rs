@@ -85,7 +85,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         stop: &stop,
         progress: progress.as_ref(),
     };
-    let identity = data::identity_hash(&config, &prepared, &serving, &members)?;
+    let identity = data::identity(&config, &prepared, &serving, &members)?;
     let journal = growing.journal(&identity).or_bad_input()?;
     let plan = Plan {
         folds: &prepared.folds,
