@@ -129,10 +129,7 @@ impl TieModelKind {
 type Weighted<'a> = (&'a Scored<[f64; 2]>, f64);
 
 /// The rows in the order of their ids, all with finite rewards, each with its weight.
-fn canonical<'a>(
-    held_out: &'a HeldOut<[f64; 2]>,
-    weights: &[f64],
-) -> Result<Vec<Weighted<'a>>, TieError> {
+fn canonical<'a>(held_out: &'a HeldOut<[f64; 2]>, weights: &[f64]) -> Result<Vec<Weighted<'a>>, TieError> {
     if held_out.rows().is_empty() {
         return Err(TieError::NoRows);
     }
