@@ -9,7 +9,8 @@ use crate::calibrators::PostProcessing;
 use crate::manifest::Manifest;
 use crate::predictors::language_model::{Forecasted, Outcome, Serving};
 use crate::predictors::{
-    Blend, Conditions, PlannedRows, Pooling, PredictError, PredictedRow, Predictor, predict_in_detail,
+    Blend, Conditions, PlannedRows, Pooling, PredictError, PredictedRow, Predictor, SavedModel,
+    SavedPredictor, new_models, predict_in_detail,
 };
 use crate::progress::Silent;
 use crate::run_dir::{RunDir, RunError};
@@ -38,6 +39,8 @@ pub struct Shipped {
     run: String,
     manifest: Manifest,
     members: Vec<(String, Box<dyn Predictor>)>,
+    /// Per member how many language models it is the first to ask.
+    new_models: Vec<usize>,
     post_processing: PostProcessing,
     /// What answers where no member does: the class shares of the training data, A and B alike.
     shares: Probabilities,
@@ -98,6 +101,11 @@ impl Shipped {
         let mut serving = serving.clone();
         serving.own = Some(directory.models_path());
         serving.beside = directory.path().parent().map(std::path::Path::to_owned);
+        let models =
+            |fits: &Vec<SavedPredictor>| fits.iter().flat_map(SavedPredictor::models).cloned().collect();
+        let of_members: Vec<Vec<SavedModel>> = saved.iter().map(models).collect();
+        let new_models =
+            new_models(&of_members.iter().map(|models| models.iter().collect()).collect::<Vec<_>>());
         let mut members = Vec::with_capacity(names.len());
         for (name, fits) in names.iter().zip(saved) {
             let failed = |source| ShippedError::Member { run: run.clone(), member: name.clone(), source };
@@ -114,7 +122,14 @@ impl Shipped {
             members.push((name.clone(), predictor));
         }
         let shares = directory.class_shares(&manifest)?;
-        Ok(Self { post_processing: directory.read_post_processing()?, run, manifest, members, shares })
+        Ok(Self {
+            post_processing: directory.read_post_processing()?,
+            run,
+            manifest,
+            members,
+            new_models,
+            shares,
+        })
     }
 
     /// What decides the run.
@@ -155,14 +170,17 @@ impl Shipped {
                 *place = Some(self.in_chunks((name, predictor.as_ref()), battles, conditions)?);
             }
         }
-        let mut heavy = of_members.iter().filter(|found| found.is_none()).count();
-        for (place, (name, predictor)) in of_members.iter_mut().zip(&self.members) {
+        // Distinct models share the time that is left, whichever members ask them.
+        let mut left: usize = self.new_models.iter().sum();
+        for ((place, (name, predictor)), own) in
+            of_members.iter_mut().zip(&self.members).zip(&self.new_models)
+        {
             if place.is_none() {
-                let deadline = conditions.deadline.map(|deadline| deadline.share(heavy));
+                let deadline = conditions.deadline.map(|deadline| deadline.share(*own, left));
                 let conditions = Conditions { deadline, ..*conditions };
                 let predicted = predict_in_detail(predictor.as_ref(), battles, &conditions);
                 *place = Some(predicted.map_err(|source| self.failed(name, source))?);
-                heavy -= 1;
+                left -= own;
             }
         }
         let members = self.members.iter().zip(of_members.into_iter().flatten());
@@ -242,8 +260,12 @@ impl Shipped {
         const SAMPLE: usize = 512;
         let sample = &plan.battles[..plan.battles.len().min(SAMPLE)];
         let (mut models, mut other_seconds) = (Vec::new(), 0.0);
-        for (name, predictor) in &self.members {
+        for ((name, predictor), new) in self.members.iter().zip(&self.new_models) {
             if predictor.wants_whole_file() {
+                // What a member before it asks costs nothing.
+                if *new == 0 {
+                    continue;
+                }
                 models.extend(predictor.forecast(plan).map_err(|source| self.failed(name, source))?);
             } else {
                 let started = Instant::now();

@@ -126,8 +126,8 @@ impl Predictor for Classifier {
         self.model.shown().len() < 2
     }
 
-    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
-        Ok(self.model.forecast(plan)?)
+    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Vec<Forecasted>, PredictError> {
+        Ok(self.model.forecast(plan)?.into_iter().collect())
     }
 }
 

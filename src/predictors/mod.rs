@@ -15,6 +15,7 @@ mod swap_average;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use blend::new_models;
 pub use blend::{Blend, Pooling};
 pub use boosted::{Boosted, BoostedNotBuilt};
 pub use classifier::{Classifier, verdict};
@@ -98,13 +99,13 @@ pub trait Predictor: Send + Sync {
         false
     }
 
-    /// How long `plan.rows` battles like these would take, where that is worth a forecast.
+    /// How long `plan.rows` battles like these would take each language model, where that is worth a forecast.
     ///
     /// # Errors
     /// `PredictError` when the sample cannot be computed.
-    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
+    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Vec<Forecasted>, PredictError> {
         let _ = plan;
-        Ok(None)
+        Ok(Vec::new())
     }
 }
 

@@ -33,7 +33,8 @@ pub struct Serving {
 
 #[derive(Debug)]
 struct Opened {
-    folder: PathBuf,
+    /// Of the card, and of the encoder.
+    hashes: [String; 2],
     budget: EncodingBudget,
     model: Arc<LanguageModel>,
 }
@@ -154,19 +155,20 @@ impl Serving {
         places.iter().find(card).cloned().ok_or(LanguageModelError::Missing { places: places.clone() })
     }
 
-    /// The model of a folder under a budget, opened only if it is not open yet; `open` gets its number.
+    /// The model of these hashes under a budget, opened only if it, or a copy of it elsewhere, is not open yet; `open`
+    /// gets its number.
     pub(super) fn opened(
         &self,
-        folder: &Path,
+        hashes: [String; 2],
         budget: &EncodingBudget,
         open: impl FnOnce(usize) -> Result<LanguageModel, LanguageModelError>,
     ) -> Result<Arc<LanguageModel>, LanguageModelError> {
         let mut opened = self.lock();
-        if let Some(found) = opened.iter().find(|known| known.folder == folder && known.budget == *budget) {
+        if let Some(found) = opened.iter().find(|known| known.hashes == hashes && known.budget == *budget) {
             return Ok(Arc::clone(&found.model));
         }
         let model = Arc::new(open(opened.len())?);
-        opened.push(Opened { folder: folder.to_owned(), budget: budget.clone(), model: Arc::clone(&model) });
+        opened.push(Opened { hashes, budget: budget.clone(), model: Arc::clone(&model) });
         Ok(model)
     }
 
