@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::{BadInput, Console, OrBadInput};
 use crate::checkpoint::{
-    CheckpointError, Element, HeadChoice, IntegerType, LowBits, ModelCard, OutputMeaning, Pooling, Vocabulary,
-    files, parse_meanings,
+    CheckpointError, Element, HeadChoice, IntegerType, LowBits, ModelCard, OutputMeaning, Pooling,
+    Vocabulary, files, parse_meanings,
 };
 use crate::encoding::{Encoder, EncodingError, PadToken, StoredEncoder, TokenizerFiles};
 use crate::onnx::SessionError;
