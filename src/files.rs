@@ -89,6 +89,30 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     file.commit()
 }
 
+/// A file could not be removed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot remove `{}`: {source}", path.display())]
+pub struct RemoveError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// `RemoveError` when the system refuses.
+pub fn remove(path: &Path) -> Result<(), RemoveError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(RemoveError { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Tests fill the disk by naming how many bytes each file may take.
 fn injected_budget() -> Option<u64> {
     std::env::var("TIEBREAK_INJECT_DISK_FULL_AFTER").ok()?.parse().ok()
@@ -120,6 +144,18 @@ mod tests {
         drop(second);
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_there_is_removed_already_and_a_folder_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.csv");
+        write(&path, b"x").unwrap();
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert!(!path.exists());
+        let message = remove(folder.path()).unwrap_err().to_string();
+        assert!(message.starts_with("cannot remove `"), "{message}");
     }
 
     #[test]

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::battle::{Battle, Probabilities, Task};
 use crate::calibrators::PostProcessing;
 use crate::manifest::Manifest;
-use crate::predictors::language_model::{Deadline, Forecasted, Outcome, Serving};
+use crate::predictors::language_model::{Forecasted, Outcome, Serving};
 use crate::predictors::{
-    Blend, PlannedRows, Pooling, PredictError, PredictedRow, Predictor, predict_in_detail,
+    Blend, Conditions, PlannedRows, Pooling, PredictError, PredictedRow, Predictor, SavedModel,
+    SavedPredictor, new_models, predict_in_detail,
 };
-use crate::progress::{Progress, Silent};
+use crate::progress::Silent;
 use crate::run_dir::{RunDir, RunError};
 
 use cascade::CascadeOfShipped;
@@ -52,9 +53,13 @@ pub struct Shipped {
     run: String,
     manifest: Manifest,
     members: Vec<(String, Box<dyn Predictor>)>,
+    /// Per member how many language models it is the first to ask.
+    new_models: Vec<usize>,
     post_processing: PostProcessing,
     /// Instead of members two other runs.
     cascade: Option<Box<CascadeOfShipped>>,
+    /// What answers where no member does: the class shares of the training data, A and B alike.
+    shares: Probabilities,
 }
 
 /// What a run says of some battles, in their order.
@@ -109,12 +114,13 @@ impl Shipped {
         let run = directory.name();
         if let Some(cascade) = directory.read_cascade()? {
             let cascade = CascadeOfShipped::load(cascade, directory, serving)?;
-            let post_processing = PostProcessing::nothing(1, manifest.identity.task);
             return Ok(Self {
+                post_processing: PostProcessing::nothing(1, manifest.identity.task),
+                shares: directory.class_shares(&manifest)?,
                 run,
                 manifest,
                 members: Vec::new(),
-                post_processing,
+                new_models: Vec::new(),
                 cascade: Some(Box::new(cascade)),
             });
         }
@@ -123,6 +129,11 @@ impl Shipped {
         let mut serving = serving.clone();
         serving.own = Some(directory.models_path());
         serving.beside = directory.path().parent().map(std::path::Path::to_owned);
+        let models =
+            |fits: &Vec<SavedPredictor>| fits.iter().flat_map(SavedPredictor::models).cloned().collect();
+        let of_members: Vec<Vec<SavedModel>> = saved.iter().map(models).collect();
+        let new_models =
+            new_models(&of_members.iter().map(|models| models.iter().collect()).collect::<Vec<_>>());
         let mut members = Vec::with_capacity(names.len());
         for (name, fits) in names.iter().zip(saved) {
             let failed = |source| ShippedError::Member { run: run.clone(), member: name.clone(), source };
@@ -138,8 +149,16 @@ impl Shipped {
             };
             members.push((name.clone(), predictor));
         }
-        let post_processing = directory.read_post_processing()?;
-        Ok(Self { post_processing, run, manifest, members, cascade: None })
+        let shares = directory.class_shares(&manifest)?;
+        Ok(Self {
+            post_processing: directory.read_post_processing()?,
+            run,
+            manifest,
+            members,
+            new_models,
+            shares,
+            cascade: None,
+        })
     }
 
     /// What decides the run.
@@ -155,36 +174,52 @@ impl Shipped {
             || self.cascade.as_ref().is_some_and(|cascade| cascade.has_language_model())
     }
 
+    /// The first member that would have to compute battles anew when their sides are exchanged.
+    #[must_use]
+    pub fn reads_one_order(&self) -> Option<&str> {
+        let own = self.members.iter().find(|(_, member)| member.reads_one_order());
+        own.map(|(name, _)| name.as_str()).or_else(|| self.cascade.as_ref()?.reads_one_order())
+    }
+
+    /// How many distinct language models it asks.
+    fn models(&self) -> usize {
+        self.cascade.as_ref().map_or_else(|| self.new_models.iter().sum(), |cascade| cascade.models())
+    }
+
     /// Predicts battles in their order.
     ///
-    /// After `deadline` language models begin no batch any more: a row that one of them left out is predicted
-    /// by the mean of the other members, else by the class shares of the training data; of a cascade by its cheap run.
+    /// After the deadline language models begin no batch any more: a row that one of them left out is predicted
+    /// by the mean of the members that have all of it, else of those that have a part, else by the class shares
+    /// of the training data; of a cascade by its cheap run.
     ///
     /// # Errors
-    /// `ShippedError::Member` when a member fails.
+    /// `ShippedError::Member` when a member fails or is stopped.
     pub fn predict(
         &self,
         battles: &[Battle],
-        deadline: Option<Deadline>,
-        progress: &dyn Progress,
+        conditions: &Conditions<'_>,
     ) -> Result<ShippedPredictions, ShippedError> {
         if let Some(cascade) = &self.cascade {
-            return cascade.predict(battles, deadline, progress);
+            return cascade.predict(battles, conditions);
         }
         let mut of_members: Vec<Option<Vec<PredictedRow>>> = self.members.iter().map(|_| None).collect();
         // The light ones first: they are the fallback of the others.
         for (place, (name, predictor)) in of_members.iter_mut().zip(&self.members) {
             if !predictor.wants_whole_file() {
-                *place = Some(self.in_chunks((name, predictor.as_ref()), battles, progress)?);
+                *place = Some(self.in_chunks((name, predictor.as_ref()), battles, conditions)?);
             }
         }
-        let mut heavy = of_members.iter().filter(|found| found.is_none()).count();
-        for (place, (name, predictor)) in of_members.iter_mut().zip(&self.members) {
+        // Distinct models share the time that is left, whichever members ask them.
+        let mut left = self.models();
+        for ((place, (name, predictor)), own) in
+            of_members.iter_mut().zip(&self.members).zip(&self.new_models)
+        {
             if place.is_none() {
-                let deadline = deadline.map(|deadline| deadline.share(heavy));
-                let predicted = predict_in_detail(predictor.as_ref(), battles, deadline, progress);
+                let deadline = conditions.deadline.map(|deadline| deadline.share(*own, left));
+                let conditions = Conditions { deadline, ..*conditions };
+                let predicted = predict_in_detail(predictor.as_ref(), battles, &conditions);
                 *place = Some(predicted.map_err(|source| self.failed(name, source))?);
-                heavy -= 1;
+                left -= own;
             }
         }
         let members = self.members.iter().zip(of_members.into_iter().flatten());
@@ -200,12 +235,15 @@ impl Shipped {
         &self,
         (name, predictor): (&str, &dyn Predictor),
         battles: &[Battle],
-        progress: &dyn Progress,
+        conditions: &Conditions<'_>,
     ) -> Result<Vec<PredictedRow>, ShippedError> {
-        let task = progress.start(name, Some(battles.len() as u64), "rows");
+        let task = conditions.progress.start(name, Some(battles.len() as u64), "rows");
         let mut rows = Vec::with_capacity(battles.len());
         for chunk in battles.chunks(CHUNK) {
-            let predicted = predict_in_detail(predictor, chunk, None, &Silent);
+            if (conditions.stop)() {
+                return Err(self.failed(name, PredictError::Stopped));
+            }
+            let predicted = predict_in_detail(predictor, chunk, &Conditions::unhurried(&Silent));
             rows.extend(predicted.map_err(|source| self.failed(name, source))?);
             task.advance(chunk.len() as u64);
         }
@@ -237,23 +275,20 @@ impl Shipped {
         result
     }
 
-    /// The plain mean of the members without a language model: no calibrator was fitted to it.
+    /// The plain mean of the members that computed the most of a row: no calibrator was fitted to it.
     fn fallback(&self, members: &[MemberPredictions], row: usize) -> Probabilities {
-        let light: Vec<Probabilities> = self
-            .members
-            .iter()
-            .zip(members)
-            .filter(|((_, predictor), _)| !predictor.wants_whole_file())
-            .filter_map(|(_, member)| member.rows[row].probabilities)
-            .collect();
-        let weights = vec![1.0 / light.len().max(1) as f64; light.len()];
-        let mean = if light.is_empty() { None } else { Pooling::Arithmetic.pool(&light, &weights).ok() };
-        mean.unwrap_or_else(|| {
-            let [a, b, tie] = self.manifest.identity.class_shares;
-            // A and B alike, so that exchanging the sides changes nothing.
-            let side = f64::midpoint(a, b);
-            self.conform(Probabilities::new([side, side, tie]).unwrap_or(Probabilities::UNIFORM))
-        })
+        let mean_of = |outcome: Outcome| {
+            let of_row = members.iter().map(|member| &member.rows[row]);
+            let found: Vec<Probabilities> = of_row
+                .filter(|found| found.outcome == outcome)
+                .filter_map(|found| found.probabilities)
+                .collect();
+            let weights = vec![1.0 / found.len().max(1) as f64; found.len()];
+            if found.is_empty() { None } else { Pooling::Arithmetic.pool(&found, &weights).ok() }
+        };
+        mean_of(Outcome::Complete)
+            .or_else(|| mean_of(Outcome::OnePass))
+            .unwrap_or_else(|| self.conform(self.shares))
     }
 
     /// How long `rows` battles like these would take.
@@ -267,12 +302,16 @@ impl Shipped {
         }
         let sample = &plan.battles[..plan.battles.len().min(SAMPLE)];
         let (mut models, mut other_seconds) = (Vec::new(), 0.0);
-        for (name, predictor) in &self.members {
+        for ((name, predictor), new) in self.members.iter().zip(&self.new_models) {
             if predictor.wants_whole_file() {
+                // What a member before it asks costs nothing.
+                if *new == 0 {
+                    continue;
+                }
                 models.extend(predictor.forecast(plan).map_err(|source| self.failed(name, source))?);
             } else {
                 let started = Instant::now();
-                self.in_chunks((name, predictor.as_ref()), sample, &Silent)?;
+                self.in_chunks((name, predictor.as_ref()), sample, &Conditions::unhurried(&Silent))?;
                 let of_sample = started.elapsed().as_secs_f64();
                 other_seconds += of_sample * plan.rows as f64 / sample.len().max(1) as f64;
             }

@@ -9,7 +9,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::{BadInput, Console, OrBadInput, submit};
 use crate::battle::Battle;
-use crate::run_dir::RunDir;
+use crate::predictors::Conditions;
 use crate::sources::{self, ReadOptions};
 use crate::submissions::doctor::{self, Case, Diagnosis, Finding, Reference, Row, Severity};
 use crate::tables::predictions;
@@ -77,7 +77,8 @@ fn read_reference(name: &str, battles: &[Battle], console: &Console) -> anyhow::
         let predictions = predictions::read(path).or_bad_input()?;
         return Ok(Reference { name: name.to_owned(), predictions, class_shares: None });
     }
-    submit::reference_of(&RunDir::open(name).or_bad_input()?, battles, console)
+    let cheap = submit::CheapRun::load(name, &super::serving::plain(console))?;
+    Ok(cheap.reference(battles, &Conditions::unhurried(console.progress().as_ref()))?)
 }
 
 /// Fails when there is an error, so that scripts stop before they submit.

@@ -14,10 +14,10 @@ use serde::Serialize;
 
 use super::{BadInput, Console, OrBadInput};
 use crate::checkpoint::{
-    Element, HeadChoice, IntegerType, LowBits, ModelCard, OutputMeaning, Pooling, Vocabulary, files,
-    parse_meanings,
+    CheckpointError, Element, HeadChoice, IntegerType, LowBits, ModelCard, OutputMeaning, Pooling,
+    Vocabulary, files, parse_meanings,
 };
-use crate::encoding::{Encoder, PadToken, StoredEncoder, TokenizerFiles};
+use crate::encoding::{Encoder, EncodingError, PadToken, StoredEncoder, TokenizerFiles};
 use crate::onnx::SessionError;
 use crate::onnx::graph::{
     ForeignOptions, GraphError, ImportOptions, ImportReport, RoundedWeight, WeightStorage, import_foreign,
@@ -328,17 +328,45 @@ impl Args {
 
 /// A disk or a library that fails is no fault of the input; everything else is.
 fn fault(error: GraphError) -> anyhow::Error {
+    let is_disk =
+        |error: &(dyn Error + 'static)| matches!(error.downcast_ref(), Some(EncodingError::Write(_)));
     let works = matches!(
         error,
         GraphError::Write(_)
+            | GraphError::Checkpoint(CheckpointError::Write(_))
             | GraphError::Folder { .. }
             | GraphError::EarlierKept { .. }
             | GraphError::Session(SessionError::Library(_) | SessionError::Thread { .. })
     );
     match error {
         _ if works => error.into(),
+        GraphError::Addition(error) if is_disk(error.as_ref()) => anyhow::anyhow!("{error}"),
         // What the encoder says is a message already, with a mark of its own.
         GraphError::Addition(error) => BadInput(format!("{error:#}")).into(),
         error => BadInput(error.to_string()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::files::WriteError;
+
+    #[test]
+    fn a_disk_that_fails_is_no_bad_input_wherever_it_fails() {
+        let full = || WriteError { path: "m/encoder.json".into(), source: io::ErrorKind::StorageFull.into() };
+        for error in [
+            GraphError::Write(full()),
+            GraphError::Checkpoint(CheckpointError::Write(full())),
+            GraphError::Addition(Box::new(EncodingError::Write(full()))),
+        ] {
+            let error = fault(error);
+            assert!(!error.is::<BadInput>(), "{error}");
+            assert!(error.to_string().starts_with("cannot write `m/encoder.json`"), "{error}");
+        }
+        let recipe = EncodingError::Tokenizer { reason: "no words".to_owned() };
+        assert!(fault(GraphError::Addition(Box::new(recipe))).is::<BadInput>());
     }
 }

@@ -11,6 +11,7 @@ pub mod encode;
 mod forecast;
 pub mod import;
 pub mod ingest;
+mod interrupt;
 mod judged;
 pub mod log;
 mod model_folder;

@@ -6,8 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::{BadInput, Console};
+use crate::files;
 use crate::onnx::Device;
-use crate::predictors::language_model::{Deadline, JournalPlace, ModelInUse, Outcomes, Serving, TimeLimit};
+use crate::predictors::PredictError;
+use crate::predictors::language_model::{
+    Deadline, JournalError, JournalPlace, LanguageModelError, ModelInUse, Outcomes, Serving, TimeLimit,
+};
+use crate::shipped::ShippedError;
 use crate::sources::INGEST_VERSION;
 
 /// How language models are run.
@@ -67,6 +72,13 @@ impl ServingArgs {
         serving
     }
 
+    /// How the models of a cheap run beside the long one are run: on the same device, with their own tokens.
+    pub(super) fn cheap(&self, console: &Console) -> Serving {
+        let mut serving = self.serving(console);
+        serving.max_tokens = None;
+        serving
+    }
+
     /// The tokens of a sequence, where they were given.
     pub(super) fn max_tokens(&self) -> Option<usize> {
         self.max_tokens
@@ -87,7 +99,7 @@ impl LongRunArgs {
         let mut path = out.to_owned().into_os_string();
         path.push(".journal");
         let place = JournalPlace { path: path.into(), resume: self.resume };
-        let existing = place.existing();
+        let existing = existing(&place)?;
         if let (Some(first), false, false) = (existing.first(), self.resume, self.force) {
             return Err(BadInput(format!(
                 "there is an unfinished run at `{}`; `--resume` continues it, `--force` starts afresh",
@@ -115,14 +127,52 @@ impl LongRunArgs {
 /// # Errors
 /// When the system refuses.
 pub(super) fn finish(place: &JournalPlace, outcomes: &Outcomes) -> anyhow::Result<()> {
-    if outcomes.is_complete() { remove(&place.existing()) } else { Ok(()) }
+    if outcomes.is_complete() { remove(&existing(place)?) } else { Ok(()) }
 }
 
 fn remove(paths: &[PathBuf]) -> anyhow::Result<()> {
     for path in paths {
-        std::fs::remove_file(path).with_context(|| format!("cannot remove `{}`", path.display()))?;
+        files::remove(path)?;
     }
     Ok(())
+}
+
+fn existing(place: &JournalPlace) -> anyhow::Result<Vec<PathBuf>> {
+    place.existing().with_context(|| format!("cannot look for journals beside `{}`", place.path.display()))
+}
+
+/// What a person is told of a prediction that did not come to its end: how it goes on, or what was wrong with the
+/// input.
+pub(super) fn failed(error: ShippedError, place: &JournalPlace) -> anyhow::Error {
+    let ShippedError::Member { source, .. } = &error else { return error.into() };
+    match source {
+        PredictError::Stopped => {
+            let kept = place.existing().unwrap_or_default();
+            let kept: Vec<String> = kept.iter().map(|path| format!("`{}`", path.display())).collect();
+            if kept.is_empty() {
+                return anyhow::anyhow!(
+                    "stopped before the end; nothing was written, and the same command starts again"
+                );
+            }
+            anyhow::anyhow!(
+                "stopped before the end; what was computed is in {}, and the same command with `--resume` goes on from \
+                 there",
+                kept.join(", ")
+            )
+        }
+        PredictError::LanguageModel(cause) if is_fault_of_input(cause) => BadInput(error.to_string()).into(),
+        _ => error.into(),
+    }
+}
+
+/// A journal that belongs to something else, or a battle that does not fit the budget.
+fn is_fault_of_input(error: &LanguageModelError) -> bool {
+    use JournalError::{Damaged, Exists, Foreign};
+    matches!(
+        error,
+        LanguageModelError::Encoding(_)
+            | LanguageModelError::Journal(Foreign { .. } | Exists { .. } | Damaged { .. })
+    )
 }
 
 /// Says what a person should know of the models that were run.

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Console, LongRunArgs, OrBadInput, ServingArgs, check, forecast};
+use super::{Console, LongRunArgs, OrBadInput, ServingArgs, check, forecast, interrupt};
 use crate::battle::{Battle, BattleId, Probabilities};
-use crate::files::AtomicFile;
-use crate::predictors::language_model::{Deadline, ModelInUse, Outcome, Outcomes};
+use crate::files::{self, AtomicFile};
+use crate::predictors::Conditions;
+use crate::predictors::language_model::{ModelInUse, Outcome, Outcomes, Serving};
 use crate::run_dir::RunDir;
-use crate::shipped::Shipped;
+use crate::shipped::{Shipped, ShippedError};
 use crate::sources::{self, Format, ReadOptions};
 use crate::submissions::doctor::{self, Case, Diagnosis, Reference};
 use crate::submissions::{self, DEFAULT_FLOOR, SubmissionFormat};
@@ -80,7 +82,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     }
     let journal = args.long.journal(&args.out)?;
     serving.journal = Some(journal.clone());
-    let reference_directory = args.reference.as_deref().map(RunDir::open).transpose().or_bad_input()?;
+    let cheap = args.reference.as_deref().map(|run| CheapRun::load(run, &args.serving.cheap(console)));
+    let cheap = cheap.transpose()?;
     let mut out = AtomicFile::create(&args.out)?;
     let shipped = Shipped::load(&directory, &serving).or_bad_input()?;
     let models = serving.in_use();
@@ -89,8 +92,12 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let battles = sources::read_battles(&args.file, &options, progress.as_ref()).or_bad_input()?.rows;
     let sample = args.sample.as_deref().map(read_bytes).transpose()?;
     let order = order_of(&battles, sample.as_deref(), args)?;
+    let stop = interrupt::flag()?;
+    let stop = || stop.load(Ordering::Relaxed);
     let deadline = args.long.deadline(started);
-    let predicted = shipped.predict(&battles, deadline, progress.as_ref())?;
+    let conditions = Conditions { deadline, stop: &stop, progress: progress.as_ref() };
+    let failed = |error| super::serving::failed(error, &journal);
+    let predicted = shipped.predict(&battles, &conditions).map_err(failed)?;
     let outcomes = Outcomes::of(predicted.outcomes.iter().copied());
     let outcomes_file = outcomes_file(args, &battles, &predicted.outcomes);
     let rows = with_ids(&battles, predicted.probabilities);
@@ -98,9 +105,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let rows = submissions::in_order_of(&order, &rows).or_bad_input()?;
     let bytes = format.write(&rows, args.floor).or_bad_input()?;
     let exchanged = Exchanged { battles: &battles, order: &order, format, floor: args.floor };
-    let swapped = exchanged.submission(&shipped, deadline, &predicted.outcomes)?;
-    let reference = match &reference_directory {
-        Some(directory) => Some(reference_of(directory, &battles, console)?),
+    let swapped = exchanged.submission(&shipped, &conditions, &predicted.outcomes, console)?;
+    let reference = match &cheap {
+        Some(cheap) => Some(cheap.reference(&battles, &conditions).map_err(failed)?),
         None => Some(own_reference(&shipped)),
     };
     let diagnosis = doctor::check(&Case {
@@ -120,8 +127,10 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     out.write_all(&bytes)
         .with_context(|| format!("cannot write `{}`; nothing was changed there", args.out.display()))?;
     out.commit()?;
-    if let Some((path, bytes)) = &outcomes_file {
-        crate::files::write(path, bytes)?;
+    match &outcomes_file {
+        Some((path, bytes)) => files::write(path, bytes)?,
+        // Flags of an earlier call would be read as those of this one.
+        None => files::remove(&outcomes_path(args))?,
     }
     super::serving::finish(&journal, &outcomes)?;
     super::serving::left_over(&outcomes, console);
@@ -144,7 +153,11 @@ fn outcomes_file(args: &Args, battles: &[Battle], outcomes: &[Outcome]) -> Optio
     }
     let ids: Vec<BattleId> = battles.iter().map(|battle| battle.id.clone()).collect();
     let names: Vec<&str> = outcomes.iter().map(|outcome| outcome.name()).collect();
-    Some((args.out.with_extension("outcomes.csv"), tables::outcomes::to_csv(&ids, &names)))
+    Some((outcomes_path(args), tables::outcomes::to_csv(&ids, &names)))
+}
+
+fn outcomes_path(args: &Args) -> PathBuf {
+    args.out.with_extension("outcomes.csv")
 }
 
 fn read_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -172,16 +185,28 @@ struct Exchanged<'a> {
 }
 
 impl Exchanged<'_> {
-    /// Their submission; none where the deadline left other rows out, which would be compared with a fallback.
+    /// Their submission; none where it would have to be computed, or where the deadline left other rows out, which
+    /// would be compared with a fallback.
     fn submission(
         &self,
         shipped: &Shipped,
-        deadline: Option<Deadline>,
+        conditions: &Conditions<'_>,
         straight: &[Outcome],
+        console: &Console,
     ) -> anyhow::Result<Option<Vec<u8>>> {
+        if let Some(name) = shipped.reads_one_order() {
+            console.remark(&format!(
+                "predictor `{name}` reads the responses in one order: what it says of exchanged battles is not \
+                 computed, and not checked"
+            ));
+            return Ok(None);
+        }
         let exchanged: Vec<Battle> = self.battles.iter().map(Battle::swapped).collect();
-        // What a language model reads of a battle in both orders is what it has read already.
-        let predicted = shipped.predict(&exchanged, deadline, &crate::progress::Silent)?;
+        // What a language model reads of a battle in both orders is what it has read already; what the deadline
+        // left out stays out.
+        let deadline = conditions.deadline.map(|deadline| deadline.spent());
+        let conditions = Conditions { deadline, progress: &crate::progress::Silent, ..*conditions };
+        let predicted = shipped.predict(&exchanged, &conditions)?;
         if predicted.outcomes != straight {
             return Ok(None);
         }
@@ -209,20 +234,35 @@ fn own_reference(shipped: &Shipped) -> Reference {
     }
 }
 
-/// What a finished run says of the battles, as a reference for the doctor.
-///
-/// # Errors
-/// When the run cannot be loaded or cannot predict.
-pub(super) fn reference_of(
-    directory: &RunDir,
-    battles: &[Battle],
-    console: &Console,
-) -> anyhow::Result<Reference> {
-    let shipped = Shipped::load(directory, &super::serving::plain(console)).or_bad_input()?;
-    let predicted = shipped.predict(battles, None, console.progress().as_ref())?;
-    Ok(Reference {
-        name: directory.name(),
-        predictions: with_ids(battles, predicted.probabilities),
-        class_shares: Some(shipped.manifest().identity.class_shares),
-    })
+/// A finished run whose predictions are a reference for the doctor, loaded before any long work.
+pub(super) struct CheapRun {
+    name: String,
+    shipped: Shipped,
+}
+
+impl CheapRun {
+    /// # Errors
+    /// `BadInput` when there is no such run, or it cannot be loaded.
+    pub(super) fn load(run: &str, serving: &Serving) -> anyhow::Result<Self> {
+        let directory = RunDir::open(run).or_bad_input()?;
+        let shipped = Shipped::load(&directory, serving).or_bad_input()?;
+        Ok(Self { name: directory.name(), shipped })
+    }
+
+    /// What it says of the battles; only its class shares where the deadline left rows out, which would be compared
+    /// with a fallback.
+    ///
+    /// # Errors
+    /// When it cannot predict, or was stopped.
+    pub(super) fn reference(
+        &self,
+        battles: &[Battle],
+        conditions: &Conditions<'_>,
+    ) -> Result<Reference, ShippedError> {
+        let predicted = self.shipped.predict(battles, conditions)?;
+        let is_whole = Outcomes::of(predicted.outcomes.iter().copied()).is_complete();
+        let predictions = if is_whole { with_ids(battles, predicted.probabilities) } else { Vec::new() };
+        let class_shares = Some(self.shipped.manifest().identity.class_shares);
+        Ok(Reference { name: self.name.clone(), predictions, class_shares })
+    }
 }

@@ -22,7 +22,7 @@ pub use judge::{JudgeLearner, JudgeRecipe};
 pub use linear::{LinearLearner, LinearRecipe, PenaltyRule};
 pub use model::ModelRecipe;
 pub use prior::PriorLearner;
-pub use reward::{RewardLearner, RewardRecipe};
+pub use reward::{RewardLearner, RewardRecipe, fit_link};
 
 use crate::battle::LabeledBattle;
 use crate::predictors::{PredictError, Predictor};

@@ -11,7 +11,7 @@ use crate::encoding::Truncation;
 use crate::predictors::language_model::{LanguageModel, LanguageModelError, Serving};
 use crate::predictors::{PredictError, Predictor, Reward};
 use crate::splits;
-use crate::ties::TieModelKind;
+use crate::ties::{TieFit, TieModelKind};
 
 /// An imported reward model and the link from its scores to probabilities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,27 +71,34 @@ impl RewardLearner {
     }
 }
 
+/// Fits a link to the scores of rows that the model was not trained on, each with its weight; rows without scores
+/// are left out. `said_of` says in reports where the rows come from.
+///
+/// # Errors
+/// `FitError::Failed` when no row is left or a score is no number.
+pub fn fit_link(
+    kind: TieModelKind,
+    rows: &[LabeledBattle],
+    scores: &[Option<[f32; 2]>],
+    said_of: &str,
+) -> Result<TieFit, FitError> {
+    let (mut scored, mut weights) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for ((row, group), scores) in rows.iter().zip(splits::groups(rows)).zip(scores) {
+        let Some(scores) = scores else { continue };
+        let (id, target) = (row.battle.id.clone(), row.target);
+        scored.push(Scored { id, group, fold: None, prediction: scores.map(f64::from), target });
+        weights.push(row.weight);
+    }
+    let held_out = HeldOut::declared(scored, said_of);
+    kind.fit_weighted(&held_out, &weights).map_err(|error| FitError::Failed(error.to_string()))
+}
+
 impl Learner for RewardLearner {
     fn fit(&self, train: &[LabeledBattle], context: &FitContext<'_>) -> Result<Box<dyn Predictor>, FitError> {
         let rows: Vec<&LabeledBattle> = train.iter().collect();
         let scores = self.scores(&rows, context, false)?;
-        let groups = splits::groups(train);
-        let scored: Vec<Scored<[f64; 2]>> = rows
-            .iter()
-            .zip(scores.into_iter().zip(groups))
-            .filter_map(|(row, (scores, group))| {
-                Some(Scored {
-                    id: row.battle.id.clone(),
-                    group,
-                    fold: None,
-                    prediction: scores?.map(f64::from),
-                    target: row.target,
-                })
-            })
-            .collect();
         let name = self.model.folder().named.display().to_string();
-        let held_out = HeldOut::declared(scored, &name);
-        let fit = self.link.fit_report(&held_out).map_err(|error| FitError::Failed(error.to_string()))?;
+        let fit = fit_link(self.link, train, &scores, &name)?;
         if fit.at_bound {
             tracing::warn!(
                 "the scores of `{name}` point the wrong way or nowhere: its link hardly listens to them"

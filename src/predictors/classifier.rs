@@ -122,8 +122,12 @@ impl Predictor for Classifier {
         true
     }
 
-    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
-        Ok(self.model.forecast(plan)?)
+    fn reads_one_order(&self) -> bool {
+        self.model.shown().len() < 2
+    }
+
+    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Vec<Forecasted>, PredictError> {
+        Ok(self.model.forecast(plan)?.into_iter().collect())
     }
 }
 

@@ -3,6 +3,29 @@ use super::{PredictError, PredictRun, Predictor, RowDetail};
 use crate::battle::{Battle, Probabilities};
 use crate::progress::{Progress, Silent};
 
+/// Under which conditions battles are predicted.
+#[derive(Clone, Copy)]
+pub struct Conditions<'a> {
+    /// When the last batch must be done; a row that it left out has no prediction.
+    pub deadline: Option<Deadline>,
+    /// Whether to stop at the next batch, which is `PredictError::Stopped`.
+    pub stop: &'a dyn Fn() -> bool,
+    /// Who wants to know how far it is.
+    pub progress: &'a dyn Progress,
+}
+
+impl<'a> Conditions<'a> {
+    /// As long as it takes, and nobody stops it.
+    #[must_use]
+    pub fn unhurried(progress: &'a dyn Progress) -> Self {
+        Self { deadline: None, stop: &never, progress }
+    }
+}
+
+fn never() -> bool {
+    false
+}
+
 /// All that a predictor said of one battle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictedRow {
@@ -19,21 +42,14 @@ pub struct PredictedRow {
 pub struct Collected<'a> {
     predictions: Vec<(usize, Probabilities)>,
     details: Vec<(usize, RowDetail)>,
-    deadline: Option<Deadline>,
-    progress: &'a dyn Progress,
+    conditions: Conditions<'a>,
 }
 
 impl<'a> Collected<'a> {
     /// An empty collection.
     #[must_use]
-    pub fn new(progress: &'a dyn Progress) -> Self {
-        Self { predictions: Vec::new(), details: Vec::new(), deadline: None, progress }
-    }
-
-    /// The same for a run that must end in time.
-    #[must_use]
-    pub fn until(deadline: Option<Deadline>, progress: &'a dyn Progress) -> Self {
-        Self { deadline, ..Self::new(progress) }
+    pub fn new(conditions: Conditions<'a>) -> Self {
+        Self { predictions: Vec::new(), details: Vec::new(), conditions }
     }
 
     /// The predictions in the order of the battles.
@@ -86,15 +102,15 @@ impl PredictRun for Collected<'_> {
     }
 
     fn stop(&self) -> bool {
-        false
+        (self.conditions.stop)()
     }
 
     fn deadline(&self) -> Option<Deadline> {
-        self.deadline
+        self.conditions.deadline
     }
 
     fn progress(&self) -> &dyn Progress {
-        self.progress
+        self.conditions.progress
     }
 }
 
@@ -106,22 +122,21 @@ pub fn predict_all(
     predictor: &dyn Predictor,
     battles: &[Battle],
 ) -> Result<Vec<Probabilities>, PredictError> {
-    let mut run = Collected::new(&Silent);
+    let mut run = Collected::new(Conditions::unhurried(&Silent));
     predictor.predict(battles, &mut run)?;
     run.finish(battles.len())
 }
 
-/// The same with all that stands behind the predictions; a deadline may leave rows out.
+/// The same with all that stands behind the predictions, under conditions; a deadline may leave rows out.
 ///
 /// # Errors
-/// As `Predictor::predict`, and when a row came never or twice.
+/// `PredictError::Stopped` when it was asked to stop, as `Predictor::predict`, and when a row came never or twice.
 pub fn predict_in_detail(
     predictor: &dyn Predictor,
     battles: &[Battle],
-    deadline: Option<Deadline>,
-    progress: &dyn Progress,
+    conditions: &Conditions<'_>,
 ) -> Result<Vec<PredictedRow>, PredictError> {
-    let mut run = Collected::until(deadline, progress);
+    let mut run = Collected::new(*conditions);
     predictor.predict(battles, &mut run)?;
     run.finish_in_detail(battles.len())
 }
@@ -133,19 +148,19 @@ mod tests {
     #[test]
     fn a_row_that_was_left_out_has_no_prediction_and_a_forgotten_one_is_an_error() {
         let left_out = RowDetail { raw: vec![f32::NAN], outcome: Outcome::Fallback };
-        let mut run = Collected::new(&Silent);
+        let mut run = Collected::new(Conditions::unhurried(&Silent));
         run.emit(0, Probabilities::UNIFORM);
         run.detail(1, left_out.clone());
         let rows = run.finish_in_detail(2).unwrap();
         assert_eq!((rows[0].outcome, rows[1].outcome), (Outcome::Complete, Outcome::Fallback));
         assert_eq!((rows[0].probabilities, rows[1].probabilities), (Some(Probabilities::UNIFORM), None));
-        let mut run = Collected::new(&Silent);
+        let mut run = Collected::new(Conditions::unhurried(&Silent));
         run.detail(0, left_out);
         assert!(matches!(run.finish(1), Err(PredictError::WrongCount { row: 0, count: 0, .. })));
-        let mut run = Collected::new(&Silent);
+        let mut run = Collected::new(Conditions::unhurried(&Silent));
         run.emit(0, Probabilities::UNIFORM);
         run.emit(0, Probabilities::UNIFORM);
         assert!(matches!(run.finish(1), Err(PredictError::WrongCount { count: 2, .. })));
-        assert!(Collected::new(&Silent).finish(1).is_err());
+        assert!(Collected::new(Conditions::unhurried(&Silent)).finish(1).is_err());
     }
 }

@@ -72,7 +72,11 @@ impl Predictor for Judge {
         true
     }
 
-    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
+    fn reads_one_order(&self) -> bool {
+        self.classifier.reads_one_order()
+    }
+
+    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Vec<Forecasted>, PredictError> {
         self.classifier.forecast(plan)
     }
 }

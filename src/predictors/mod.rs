@@ -15,10 +15,11 @@ mod swap_average;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use blend::new_models;
 pub use blend::{Blend, Pooling};
 pub use boosted::{Boosted, BoostedNotBuilt};
 pub use classifier::{Classifier, verdict};
-pub use collected::{Collected, PredictedRow, predict_all, predict_in_detail};
+pub use collected::{Collected, Conditions, PredictedRow, predict_all, predict_in_detail};
 pub use fixed::Fixed;
 pub use judge::Judge;
 pub use linear::Linear;
@@ -93,13 +94,18 @@ pub trait Predictor: Send + Sync {
         false
     }
 
-    /// How long `plan.rows` battles like these would take, where that is worth a forecast.
+    /// Whether it computes battles anew when their sides are exchanged, at the price of the first time.
+    fn reads_one_order(&self) -> bool {
+        false
+    }
+
+    /// How long `plan.rows` battles like these would take each language model, where that is worth a forecast.
     ///
     /// # Errors
     /// `PredictError` when the sample cannot be computed.
-    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
+    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Vec<Forecasted>, PredictError> {
         let _ = plan;
-        Ok(None)
+        Ok(Vec::new())
     }
 }
 

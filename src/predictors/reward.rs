@@ -95,7 +95,7 @@ impl Predictor for Reward {
         true
     }
 
-    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Option<Forecasted>, PredictError> {
-        Ok(self.model.forecast(plan)?)
+    fn forecast(&self, plan: &PlannedRows<'_>) -> Result<Vec<Forecasted>, PredictError> {
+        Ok(self.model.forecast(plan)?.into_iter().collect())
     }
 }

@@ -33,6 +33,12 @@ impl SavedModel {
         }
     }
 
+    /// Whether two records are of one model under one budget, wherever its folders lie: it is asked once.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint && self.encoder == other.encoder && self.budget == other.budget
+    }
+
     /// The model again.
     ///
     /// # Errors

@@ -4,9 +4,8 @@ use super::{MemberPredictions, RunForecast, Shipped, ShippedError, ShippedPredic
 use crate::battle::{Battle, Probabilities};
 use crate::calibrators::Cascade;
 use crate::manifest::RunIdentity;
-use crate::predictors::language_model::{Deadline, Outcome, Serving};
-use crate::predictors::{PlannedRows, PredictedRow};
-use crate::progress::Progress;
+use crate::predictors::language_model::{Outcome, Serving};
+use crate::predictors::{Conditions, PlannedRows, PredictedRow};
 use crate::run_dir::{CascadeOfRuns, RunDir, RunError};
 
 /// A loaded cascade.
@@ -44,23 +43,30 @@ impl CascadeOfShipped {
         self.cheap.has_language_model() || self.expensive.has_language_model()
     }
 
+    pub(super) fn reads_one_order(&self) -> Option<&str> {
+        self.cheap.reads_one_order().or_else(|| self.expensive.reads_one_order())
+    }
+
+    pub(super) fn models(&self) -> usize {
+        self.cheap.models() + self.expensive.models()
+    }
+
     /// Asks the cheap run for all battles and the expensive one for those that the rule sends on. Whatever the deadline
     /// leaves out keeps its cheap prediction.
     pub(super) fn predict(
         &self,
         battles: &[Battle],
-        deadline: Option<Deadline>,
-        progress: &dyn Progress,
+        conditions: &Conditions<'_>,
     ) -> Result<ShippedPredictions, ShippedError> {
-        // Both share the time only where both can take long.
-        let parts = if self.expensive.has_language_model() { 2 } else { 1 };
-        let cheap = self.cheap.predict(battles, deadline.map(|deadline| deadline.share(parts)), progress)?;
+        // The models of both share the time, and what the cheap ones leave of theirs is the others'.
+        let deadline = conditions.deadline.map(|deadline| deadline.share(self.cheap.models(), self.models()));
+        let cheap = self.cheap.predict(battles, &Conditions { deadline, ..*conditions })?;
         let again: Vec<usize> =
             (0..battles.len()).filter(|row| self.rule.asks_again(cheap.probabilities[*row])).collect();
         let unsure: Vec<Battle> = again.iter().map(|row| battles[*row].clone()).collect();
         // A run that is asked nothing has nothing to load into a session or to write into a journal.
         let expensive =
-            (!unsure.is_empty()).then(|| self.expensive.predict(&unsure, deadline, progress)).transpose()?;
+            (!unsure.is_empty()).then(|| self.expensive.predict(&unsure, conditions)).transpose()?;
         let mut of_rows: Vec<Option<(Probabilities, Outcome)>> = vec![None; battles.len()];
         if let Some(found) = &expensive {
             for (row, said) in again.iter().zip(found.probabilities.iter().zip(&found.outcomes)) {

@@ -59,9 +59,19 @@ impl TieModelKind {
     /// is no finite number, `TieError::Parameter` when the rewards are so large or small that T is no
     /// ordinary number.
     pub fn fit_report(self, held_out: &HeldOut<[f64; 2]>) -> Result<TieFit, TieError> {
-        let rows = canonical(held_out)?;
+        self.fit_weighted(held_out, &vec![1.0; held_out.rows().len()])
+    }
+
+    /// The same with a weight a row, in their order: a row of weight 2 counts as two rows.
+    ///
+    /// # Errors
+    /// As `fit_report`, and `TieError::Weights` when there is not one finite, non-negative weight for each row, or
+    /// all are 0.
+    pub fn fit_weighted(self, held_out: &HeldOut<[f64; 2]>, weights: &[f64]) -> Result<TieFit, TieError> {
+        let rows = canonical(held_out, weights)?;
+        let weight: f64 = rows.iter().map(|(_, weight)| weight).sum();
         let scale = Scale::of(&rows);
-        let votes: Vec<Votes> = rows.iter().map(|row| scale.votes(row)).collect();
+        let votes: Vec<Votes> = rows.iter().map(|(row, weight)| scale.votes(row, *weight)).collect();
         let imaginary = imaginary_votes(&scale);
         let beside = |parameters: [f64; PARAMETERS]| {
             likelihood(self, parameters, &imaginary).plus(self.imaginary_kinds_of_tie(parameters))
@@ -80,7 +90,7 @@ impl TieModelKind {
         let model = TieModel::from_parameters(self, [beta / scale.unit, second, per_mean], scale.center)?;
         Ok(TieFit {
             model,
-            log_loss: -real / rows.len() as f64,
+            log_loss: -real / weight,
             at_bound: beta <= LOWEST_BETA,
             iterations: found.iterations,
         })
@@ -115,24 +125,32 @@ impl TieModelKind {
     }
 }
 
-/// The rows in the order of their ids, all with finite rewards.
-fn canonical(held_out: &HeldOut<[f64; 2]>) -> Result<Vec<&Scored<[f64; 2]>>, TieError> {
-    let mut rows: Vec<&Scored<[f64; 2]>> = held_out.rows().iter().collect();
-    if rows.is_empty() {
+/// A row with its weight.
+type Weighted<'a> = (&'a Scored<[f64; 2]>, f64);
+
+/// The rows in the order of their ids, all with finite rewards, each with its weight.
+fn canonical<'a>(held_out: &'a HeldOut<[f64; 2]>, weights: &[f64]) -> Result<Vec<Weighted<'a>>, TieError> {
+    if held_out.rows().is_empty() {
         return Err(TieError::NoRows);
     }
+    let unusable = weights.iter().any(|weight| !weight.is_finite() || *weight < 0.0);
+    if unusable || weights.len() != held_out.rows().len() || weights.iter().sum::<f64>() <= 0.0 {
+        return Err(TieError::Weights { rows: held_out.rows().len(), weights: weights.len() });
+    }
+    let weighted = held_out.rows().iter().zip(weights.iter().copied());
+    let mut rows: Vec<_> = weighted.filter(|(_, weight)| *weight > 0.0).collect();
     // Rows with the same id (repeated votes) are told apart by what they say.
     rows.sort_by(|one, other| {
-        let values = |row: &Scored<[f64; 2]>| {
+        let values = |(row, weight): &Weighted<'_>| {
             let [a, b] = row.prediction;
-            [a, b].into_iter().chain(row.target.to_array())
+            [a, b].into_iter().chain(row.target.to_array()).chain([*weight])
         };
         let by_value =
             || values(one).zip(values(other)).map(|(x, y)| x.total_cmp(&y)).find(|order| order.is_ne());
-        one.id.cmp(&other.id).then_with(|| by_value().unwrap_or(std::cmp::Ordering::Equal))
+        one.0.id.cmp(&other.0.id).then_with(|| by_value().unwrap_or(std::cmp::Ordering::Equal))
     });
-    match rows.iter().find(|row| row.prediction.iter().any(|reward| !reward.is_finite())) {
-        Some(row) => Err(TieError::NotFinite { id: Some(row.id.0.clone()), rewards: row.prediction }),
+    match rows.iter().find(|(row, _)| row.prediction.iter().any(|reward| !reward.is_finite())) {
+        Some((row, _)) => Err(TieError::NotFinite { id: Some(row.id.0.clone()), rewards: row.prediction }),
         None => Ok(rows),
     }
 }
@@ -150,37 +168,40 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(rows: &[&Scored<[f64; 2]>]) -> Self {
-        let count = rows.len() as f64;
-        let center =
-            rows.iter().map(|row| row.prediction[0] / count * 0.5 + row.prediction[1] / count * 0.5).sum();
-        let pairs: Vec<Pair> = rows.iter().map(|row| Pair::new(row.prediction, center)).collect();
-        let differences = root_mean_square(pairs.iter().map(|pair| pair.difference));
-        let means = root_mean_square(pairs.iter().map(|pair| pair.mean));
+    fn of(rows: &[Weighted<'_>]) -> Self {
+        let count: f64 = rows.iter().map(|(_, weight)| weight).sum();
+        let center = rows
+            .iter()
+            .map(|(row, weight)| weight * (row.prediction[0] / count * 0.5 + row.prediction[1] / count * 0.5))
+            .sum();
+        let pairs: Vec<(Pair, f64)> =
+            rows.iter().map(|(row, weight)| (Pair::new(row.prediction, center), *weight)).collect();
+        let differences = root_mean_square(pairs.iter().map(|(pair, weight)| (pair.difference, *weight)));
+        let means = root_mean_square(pairs.iter().map(|(pair, weight)| (pair.mean, *weight)));
         let differs = differences > 0.0;
         let unit = [differences, means].into_iter().find(|size| *size > 0.0).unwrap_or(1.0);
         Self { unit, center, spread: (means / unit).min(1e6), differs }
     }
 
-    fn votes(&self, row: &Scored<[f64; 2]>) -> Votes {
+    fn votes(&self, row: &Scored<[f64; 2]>, weight: f64) -> Votes {
         let pair = Pair::new(row.prediction, self.center);
         let pair = Pair { difference: pair.difference / self.unit, mean: pair.mean / self.unit };
-        Votes { pair, shares: row.target.to_array() }
+        Votes { pair, shares: row.target.to_array().map(|share| weight * share) }
     }
 }
 
-/// Root of the mean square, without overflow.
-fn root_mean_square(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let largest = values.clone().map(f64::abs).fold(0.0, f64::max);
+/// Root of the weighted mean square of values with their weights, without overflow.
+fn root_mean_square(values: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    let largest = values.clone().map(|(value, _)| value.abs()).fold(0.0, f64::max);
     if largest <= 0.0 {
         return 0.0;
     }
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), (value, weight)| {
         let ratio = value / largest;
-        (sum + ratio * ratio, count + 1.0)
+        (sum + weight * (ratio * ratio), count + weight)
     });
     // Halved before and doubled after: the mean of squares of the largest numbers is still a number.
-    largest * (sum / f64::max(count, 1.0)).sqrt()
+    largest * (sum / count).sqrt()
 }
 
 /// Votes on one pair of rewards, in units of the fit.
@@ -248,6 +269,29 @@ mod tests {
         for class in Class::ALL {
             usable(&[([0.3, -0.2], class)]);
             usable(&[([0.0, 0.0], class)]);
+        }
+    }
+
+    #[test]
+    fn a_row_of_weight_two_is_the_row_twice_and_one_of_weight_zero_is_not_there() {
+        let row = |i: i32| ([f64::from(i * 7 % 11), 5.0], Class::ALL[(i % 3).unsigned_abs() as usize]);
+        let rows: Vec<_> = (0..40).map(row).collect();
+        let twice: Vec<_> = rows.iter().chain(&rows[..10]).copied().collect();
+        let weights: Vec<f64> = (0..40).map(|row| if row < 10 { 2.0 } else { 1.0 }).collect();
+        for kind in [TieModelKind::RaoKupper, TieModelKind::Davidson] {
+            let weighted = kind.fit_weighted(&held_out(&rows), &weights).unwrap();
+            let repeated = kind.fit_report(&held_out(&twice)).unwrap();
+            let plain = kind.fit_report(&held_out(&rows)).unwrap();
+            let at = |fit: &TieFit| fit.model.probabilities([1.0, 3.0]).unwrap().to_array();
+            let far = |one: &TieFit, other: &TieFit| {
+                at(one).iter().zip(at(other)).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max)
+            };
+            assert!(far(&weighted, &repeated) < 1e-9, "{weighted:?} {repeated:?}");
+            assert!(far(&weighted, &plain) > 1e-4, "{plain:?}");
+        }
+        for weights in [vec![1.0; 39], vec![0.0; 40], vec![-1.0; 40], vec![f64::NAN; 40]] {
+            let refused = TieModelKind::RaoKupper.fit_weighted(&held_out(&rows), &weights);
+            assert!(matches!(refused, Err(TieError::Weights { .. })));
         }
     }
 

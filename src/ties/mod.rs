@@ -19,6 +19,16 @@ pub enum TieError {
     /// There is nothing to fit on.
     #[error("no row to fit a tie model on; give at least one held-out battle with its two rewards")]
     NoRows,
+    /// Weights and rows do not fit each other.
+    #[error(
+        "{weights} weights for {rows} rows: a fit needs one finite weight of at least 0 for each row, and one above 0"
+    )]
+    Weights {
+        /// Rows of the fit.
+        rows: usize,
+        /// How many weights there are.
+        weights: usize,
+    },
     /// A reward is infinite or not a number.
     #[error(
         "the rewards `{}` and `{}`{} must be finite numbers; look for a failed score in that row",

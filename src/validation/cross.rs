@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 
@@ -7,8 +8,8 @@ use super::{
     ValidationError,
 };
 use crate::battle::{Battle, LabeledBattle, Probabilities, Task};
-use crate::learning::{Ahead, FitContext};
-use crate::predictors::{Pooling, PredictError, Predictor, SavedPredictor, predict_in_detail};
+use crate::learning::{Ahead, FitContext, FitError};
+use crate::predictors::{Conditions, Pooling, PredictError, Predictor, SavedPredictor, predict_in_detail};
 use crate::progress::{Progress, Silent};
 use crate::splits::Fold;
 
@@ -215,14 +216,11 @@ impl FoldWork<'_> {
         let predictor = fit(member, &train, self.unit, context)?;
         let unseen: Vec<Battle> =
             self.fold.held_out.iter().map(|row| self.set.competition[*row].battle.clone()).collect();
-        let failed = |source| ValidationError::Predict {
-            member: member.name.clone(),
-            seed: self.unit.seed,
-            fold: self.unit.fold,
-            source,
-        };
+        let failed = |source| self.failed(source);
         let progress: &dyn Progress = if member.learner.runs_alone() { context.progress } else { &Silent };
-        let predicted = predict_in_detail(predictor.as_ref(), &unseen, None, progress).map_err(failed)?;
+        let stop = || context.stop.load(Ordering::Relaxed);
+        let conditions = Conditions { deadline: None, stop: &stop, progress };
+        let predicted = predict_in_detail(predictor.as_ref(), &unseen, &conditions).map_err(failed)?;
         let mut raw = RawScores { columns: predictor.raw_columns(), bits: Vec::new() };
         let mut predictions = Vec::with_capacity(predicted.len());
         for (place, (row, found)) in self.fold.held_out.iter().zip(predicted).enumerate() {
@@ -234,6 +232,15 @@ impl FoldWork<'_> {
             }
         }
         Ok(UnitResult { predictions, raw, predictor: keep_predictor.then(|| predictor.saved()) })
+    }
+
+    /// A prediction that was stopped is a unit that was stopped: it goes on like one.
+    fn failed(&self, source: PredictError) -> ValidationError {
+        let Unit { member, seed, fold } = self.unit.clone();
+        match source {
+            PredictError::Stopped => ValidationError::Fit { member, seed, fold, source: FitError::Stopped },
+            source => ValidationError::Predict { member, seed, fold, source },
+        }
     }
 }
 

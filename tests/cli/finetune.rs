@@ -163,6 +163,13 @@ fn adapters_of_a_decoder_and_a_mean_of_folds_are_shipped() {
     }
     assert!(!shop.path("models/run/models/finetune-final-seed-1").exists());
     shop.run("predict --run run test.csv --out p.csv --device cpu").json();
+    // Two models: the numbers of each, and a forecast of each.
+    let scores = String::from_utf8_lossy(&shop.read("p.scores.parquet")).into_owned();
+    assert!(
+        ["finetune.fit-0.ab.logit_a", "finetune.fit-1.ba.logit_tie"].iter().all(|name| scores.contains(name))
+    );
+    let forecast = shop.run("predict --run run test.csv --out q.csv --device cpu --dry-run").json();
+    assert_eq!(forecast["models"].as_array().unwrap().len(), 2, "{}", forecast["models"]);
 }
 
 #[test]

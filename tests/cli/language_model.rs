@@ -256,8 +256,8 @@ fn a_journal_of_another_file_is_refused_and_force_starts_afresh() {
     command.env("TIEBREAK_INJECT_ABORT_AFTER", "2");
     assert_ne!(said(command).code, Some(0));
     shop.write("other.csv", &battles(500..520, false));
-    let other = shop.run("predict --run run other.csv --out p.csv --device cpu --resume");
-    assert!(other.code != Some(0) && other.stderr.contains("another input"), "{}", other.stderr);
+    shop.run("predict --run run other.csv --out p.csv --device cpu --resume")
+        .refuses(&["another input", "--force"]);
     shop.run(&format!("{arguments} --force")).json();
     assert!(!shop.path("p.csv.journal").exists());
 }
@@ -443,7 +443,125 @@ fn a_fresh_head_is_warned_of_loudly_and_one_order_alone_can_be_asked() {
     shop.predict("run", "p.csv", "").json();
     let scores = String::from_utf8_lossy(&shop.read("p.scores.parquet")).into_owned();
     assert!(scores.contains("ab.logit_tie") && !scores.contains("ba.logit_tie"));
-    shop.run("submit --run run test.csv --out s.csv --device cpu").json();
+    // What is not forecast is not computed either.
+    let submitted = shop.run("submit --run run test.csv --out s.csv --device cpu");
+    assert!(submitted.stderr.contains("in one order"), "{}", submitted.stderr);
+    submitted.json();
+}
+
+/// A run whose deadline comes after `batches` batches, whatever the clock says.
+fn late(shop: &Shop, arguments: &str, batches: usize) -> Said {
+    let mut command = shop.command(&format!("{arguments} --deadline 8h"));
+    command.env("TIEBREAK_INJECT_LATE_AFTER_BATCHES", batches.to_string());
+    said(command)
+}
+
+#[test]
+fn a_deadline_after_any_batch_flags_its_rows_and_resumed_a_run_ends_with_the_same_bytes() {
+    let shop = Shop::with(60, 20, &[("classifier", "bert-classifier", Import::default())]);
+    shop.train("run", &format!("{LINEAR}{CLASSIFIER}"), "").json();
+    let reference = shop.reference();
+    shop.run("submit --run run test.csv --out whole.csv --device cpu").json();
+    let predict = "predict --run run test.csv --out p.csv --device cpu --batch-tokens 256 --threads 1";
+    let submit = "submit --run run test.csv --out s.csv --device cpu --batch-tokens 256 --threads 1";
+    let (mut some_left_out, mut all_in_one_pass) = (false, false);
+    for batches in 0.. {
+        let found = late(&shop, predict, batches);
+        let outcomes = found.json()["outcomes"].clone();
+        let count = |name: &str| outcomes[name].as_u64().unwrap();
+        let (complete, one_pass, fallback) = (count("complete"), count("one_pass"), count("fallback"));
+        assert_eq!(complete + one_pass + fallback, 20, "{outcomes}");
+        if complete == 20 {
+            assert_eq!((shop.read("p.csv"), shop.read("p.scores.parquet")), reference);
+            break;
+        }
+        let counts = format!("{one_pass} rows with one pass of two, and {fallback} rows to the fallback");
+        assert!(found.stderr.contains(&counts), "{counts}: {}", found.stderr);
+        assert_eq!(
+            String::from_utf8_lossy(&shop.read("p.scores.parquet")).contains("one_pass"),
+            one_pass > 0
+        );
+        assert_ne!(shop.read("p.csv"), reference.0);
+        assert!(shop.path("p.csv.journal").exists());
+        shop.run(&format!("{predict} --resume")).json();
+        assert_eq!((shop.read("p.csv"), shop.read("p.scores.parquet")), reference, "{batches} batches");
+        assert!(!shop.path("p.csv.journal").exists());
+        some_left_out |= fallback > 0 && fallback < 20;
+        if fallback == 0 && one_pass > 0 && !all_in_one_pass {
+            all_in_one_pass = true;
+            assert_eq!(late(&shop, submit, batches).json()["outcomes"], outcomes);
+            let flagged = lines(&shop.read("s.outcomes.csv"));
+            let of_one_pass = flagged.iter().filter(|line| line.ends_with(",one_pass")).count();
+            assert_eq!((flagged.len(), of_one_pass as u64), (21, one_pass));
+            shop.run(&format!("{submit} --resume")).json();
+            assert_eq!(shop.read("s.csv"), shop.read("whole.csv"));
+            // The flags of the earlier call are not those of this one.
+            assert!(!shop.path("s.outcomes.csv").exists() && !shop.path("s.csv.journal").exists());
+        }
+    }
+    assert!(some_left_out && all_in_one_pass);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_at_the_next_batch_keeps_the_journal_and_says_how_to_go_on() {
+    let shop = Shop::classifier(4000);
+    let (reference, _) = shop.reference();
+    let program = assert_cmd::cargo::cargo_bin("tiebreak");
+    for command in ["predict", "submit"] {
+        let journal = format!("{command}.csv.journal");
+        let arguments =
+            format!("{command} --run run test.csv --out {command}.csv --device cpu --batch-tokens 64");
+        let mut running = std::process::Command::new(&program)
+            .current_dir(shop.0.path())
+            .args(arguments.split(' ').chain(["--quiet"]))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let size = || fs::metadata(shop.path(&journal)).map_or(0, |metadata| metadata.len());
+        while size() < 20_000 && running.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let id = running.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let output = running.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        for part in ["stopped before the end", &journal, "`--resume`"] {
+            assert!(stderr.contains(part), "`{part}` is not in: {stderr}");
+        }
+        assert!(size() >= 20_000 && !shop.path(&format!("{command}.csv")).exists());
+        let names = fs::read_dir(shop.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.map(|name| name.into_string().unwrap()).all(|name| !name.ends_with(".partial")));
+        shop.run(&format!("{arguments} --resume")).json();
+        assert!(!shop.path(&journal).exists());
+    }
+    assert_eq!(shop.read("predict.csv"), reference);
+}
+
+#[test]
+fn copies_of_a_model_are_one_model() {
+    let models = ["classifier", "copy"].map(|name| (name, "bert-classifier", Import::default()));
+    let shop = Shop::with(60, 10, &models);
+    shop.train("run", &format!("{CLASSIFIER}{}", CLASSIFIER.replace("models/classifier", "models/copy")), "")
+        .json();
+    let predicted = shop.predict("run", "p.csv", "").json();
+    assert_eq!(predicted["models"].as_array().unwrap().len(), 1, "{}", predicted["models"]);
+    let forecast = shop.predict("run", "p.csv", "--dry-run").json();
+    let models = forecast["models"].as_array().unwrap();
+    assert_eq!((models.len(), &models[0]["sequences"]), (1, &20.into()));
+}
+
+#[test]
+fn a_run_without_class_shares_is_refused() {
+    let shop = Shop::classifier(6);
+    let path = "models/run/manifest.json";
+    let mut manifest: Value = serde_json::from_slice(&shop.read(path)).unwrap();
+    manifest["identity"]["class_shares"] = serde_json::json!([0.9, 0.9, 0.9]);
+    shop.write(path, &manifest.to_string());
+    shop.predict("run", "p.csv", "").refuses(&["manifest.json", "class_shares", "train the run again"]);
+    assert!(!shop.path("p.csv").exists());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tiebreak::encoding::{
 use tiebreak::onnx::Device;
 use tiebreak::onnx::graph::{ImportOptions, import_with};
 use tiebreak::predictors::language_model::{LanguageModel, ModelFolder, Serving, WantedBudget};
-use tiebreak::predictors::{Judge, Predictor, predict_in_detail};
+use tiebreak::predictors::{Conditions, Judge, Predictor, predict_in_detail};
 use tiebreak::progress::Silent;
 use tiebreak::sources::INGEST_VERSION;
 
@@ -93,7 +93,7 @@ fn the_verdict_logits_of_a_judge_are_the_token_logits_of_transformers() {
         assert_eq!(model.head().unwrap().outputs(), 3);
         let judge = Judge::new(model).unwrap();
         assert_eq!(judge.raw_columns()[..2], ["ab.logit_a", "ab.logit_b"]);
-        let found = predict_in_detail(&judge, &battles, None, &Silent).unwrap();
+        let found = predict_in_detail(&judge, &battles, &Conditions::unhurried(&Silent)).unwrap();
         let (mut of_logits, mut of_probabilities) = (0.0_f64, 0.0_f64);
         for (row, found) in case.rows.iter().zip(&found) {
             for (expected, found) in row.logits.iter().flatten().zip(&found.raw) {
@@ -118,7 +118,8 @@ fn exchanging_the_sides_exchanges_the_verdict_of_a_judge_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
         let model = imported(&case.checkpoint, &golden.verdicts, &folder.path().join("judge"), Orders::Both);
         let judge = Judge::new(model).unwrap();
-        let predict = |battles: &[Battle]| predict_in_detail(&judge, battles, None, &Silent).unwrap();
+        let predict =
+            |battles: &[Battle]| predict_in_detail(&judge, battles, &Conditions::unhurried(&Silent)).unwrap();
         for (straight, exchanged) in predict(&straight).iter().zip(predict(&exchanged)) {
             assert_eq!(straight.probabilities, exchanged.probabilities.map(Probabilities::swapped));
         }

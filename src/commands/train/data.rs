@@ -214,26 +214,31 @@ pub(super) fn config_hash(config: &Config) -> anyhow::Result<String> {
     Ok(blake3::hash(portable.to_toml()?.as_bytes()).to_hex().to_string())
 }
 
-/// The hash of all that decides a run; a resumed run must have the same one.
-pub(super) fn identity_hash(
+/// All that decides a run, by what a person calls it, with hashes; a resumed run must have the same.
+pub(super) fn identity(
     config: &Config,
     prepared: &Prepared,
     serving: &Serving,
     members: &[Member],
-) -> anyhow::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(config_hash(config)?.as_bytes());
-    hasher.update(prepared.folds_hash().as_bytes());
-    hasher.update(serde_json::to_string(&prepared.sources)?.as_bytes());
-    for fingerprint in fingerprints(serving, members) {
-        hasher.update(fingerprint.as_bytes());
+) -> anyhow::Result<Vec<(String, String)>> {
+    let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+    let mut parts = vec![
+        ("the configuration".to_owned(), config_hash(config)?),
+        ("the folds".to_owned(), prepared.folds_hash()),
+    ];
+    for source in &prepared.sources {
+        parts.push((format!("`{}`", source.file), hash(serde_json::to_string(source)?.as_bytes())));
     }
-    for row in prepared.competition.iter().chain(&prepared.extra) {
-        for share in row.target.to_array() {
-            hasher.update(&share.to_bits().to_le_bytes());
-        }
-    }
-    Ok(hasher.finalize().to_hex().to_string())
+    parts.push(("the language models".to_owned(), hash(fingerprints(serving, members).join(" ").as_bytes())));
+    let targets: Vec<u8> = prepared
+        .competition
+        .iter()
+        .chain(&prepared.extra)
+        .flat_map(|row| row.target.to_array())
+        .flat_map(|share| share.to_bits().to_le_bytes())
+        .collect();
+    parts.push(("the labels".to_owned(), hash(&targets)));
+    Ok(parts)
 }
 
 /// The hashes of all models: those that are asked, and those that training began with.

@@ -7,11 +7,9 @@ mod data;
 mod outputs;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::{BadInput, Console, OrBadInput, ServingArgs};
+use super::{BadInput, Console, OrBadInput, ServingArgs, interrupt};
 use crate::battle::{HeldOut, Probabilities, Provenance, Scored};
 use crate::config::{Config, DataSource, FinalFit, Role};
 use crate::learning::{FitContext, FitError};
@@ -83,7 +81,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let prepared = data::prepare(&config, console)?;
     let progress = console.progress();
     let workspace = growing.workspace();
-    let stop = stop_on_interrupt()?;
+    let stop = interrupt::flag()?;
     let context = FitContext {
         member: "",
         seed: config.seeds[0],
@@ -93,7 +91,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         stop: &stop,
         progress: progress.as_ref(),
     };
-    let identity = data::identity_hash(&config, &prepared, &serving, &members)?;
+    let identity = data::identity(&config, &prepared, &serving, &members)?;
     let journal = growing.journal(&identity).or_bad_input()?;
     let plan = Plan {
         folds: &prepared.folds,
@@ -121,18 +119,6 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         serving: &serving,
     };
     outputs.write(growing, &shipped, args, (console, started))
-}
-
-/// A flag that Ctrl-C sets, so that work stops where it can go on later; a second Ctrl-C ends the program at once.
-fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    /// What shells report of a program that Ctrl-C ended.
-    const INTERRUPTED: i32 = 130;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
 }
 
 /// What a recipe names may not fit the rows: that is the fault of the input.

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::dump::Record;
 use super::logits::Computed;
-use crate::battle::{Class, GroupId, Probabilities, Target};
+use crate::battle::{GroupId, Target};
 use crate::checkpoint::OutputMeaning;
 use crate::commands::model_folder::ModelFolder;
 use crate::encoding::{Sequence, Shown};
-use crate::metrics::{Groups, mean_interval};
+use crate::metrics::{Clip, Groups, log_loss, mean_interval};
 use crate::predictors::verdict;
 
 /// Decides what is resampled for the interval.
@@ -220,7 +220,8 @@ impl Comparison {
             let Some(target) = both.pair.target else { continue };
             let swapped = both.pair.sequence.shown == Shown::Ba;
             losses.push([ours, theirs].map(|probabilities| {
-                log_loss(if swapped { probabilities.swapped() } else { probabilities }, target)
+                let straight = if swapped { probabilities.swapped() } else { probabilities };
+                log_loss(straight, target, Clip::F64)
             }));
             groups.push(&both.pair.group);
         }
@@ -240,14 +241,6 @@ impl Comparison {
         let differences: Vec<f64> = losses.iter().map(|[ours, theirs]| ours - theirs).collect();
         self.log_loss_difference_interval = Some(mean_interval(&differences, groups, RESAMPLING_SEED));
     }
-}
-
-fn log_loss(probabilities: Probabilities, target: Target) -> f64 {
-    let terms = Class::ALL.map(|class| match target.of(class) {
-        0.0 => 0.0,
-        share => -share * probabilities.ln()[class.index()],
-    });
-    terms.iter().sum()
 }
 
 #[cfg(test)]

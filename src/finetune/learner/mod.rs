@@ -23,9 +23,9 @@ use self::teachers::Teacher;
 use self::training::{Places, Rows, Training};
 use super::scratch::write_trained;
 use super::{FinetuneError, Loss};
-use crate::battle::{Battle, BattleId, HeldOut, LabeledBattle, Scored};
+use crate::battle::{Battle, LabeledBattle};
 use crate::checkpoint::OutputMeaning;
-use crate::learning::{Ahead, FitContext, FitError, Learner};
+use crate::learning::{Ahead, FitContext, FitError, Learner, fit_link};
 use crate::onnx;
 use crate::predictors::language_model::{Asked, LanguageModel, ModelFolder, Serving, WantedBudget};
 use crate::predictors::{Classifier, PredictError, Predictor, Reward};
@@ -243,12 +243,5 @@ fn link(model: &Arc<LanguageModel>, rows: &Rows<'_>, context: &FitContext<'_>) -
         return Err(FitError::Stopped);
     }
     let labeled: Vec<LabeledBattle> = rows.held_out.iter().map(|example| example.row.clone()).collect();
-    let groups = splits::groups(&labeled);
-    let scored = labeled.iter().zip(groups).zip(scores).filter_map(|((row, group), scores)| {
-        let id: BattleId = row.battle.id.clone();
-        Some(Scored { id, group, fold: None, prediction: scores?.map(f64::from), target: row.target })
-    });
-    let held_out = HeldOut::declared(scored.collect(), "rows kept back from training");
-    let fit = TieModelKind::RaoKupper.fit_report(&held_out);
-    Ok(fit.map_err(|error| FitError::Failed(error.to_string()))?.model)
+    Ok(fit_link(TieModelKind::RaoKupper, &labeled, &scores, "rows kept back from training")?.model)
 }

@@ -49,12 +49,23 @@ impl Deadline {
         Self { started, limit }
     }
 
-    /// The deadline of the first of `parts` pieces of work that share the time that is left equally.
+    /// The deadline of the next `own` of `parts` equal pieces of work, which share the time that is left; none of
+    /// them is left no time.
     #[must_use]
-    pub fn share(&self, parts: usize) -> Self {
+    pub fn share(&self, own: usize, parts: usize) -> Self {
+        if own == 0 {
+            return self.spent();
+        }
         let elapsed = self.started.elapsed();
-        let left = self.limit.saturating_sub(elapsed) / u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
+        let part = (own as f64 / parts.max(own) as f64).min(1.0);
+        let left = self.limit.saturating_sub(elapsed).mul_f64(part);
         Self { started: self.started, limit: elapsed.min(self.limit) + left }
+    }
+
+    /// A deadline that admits no work any more, for what must not be computed a second time.
+    #[must_use]
+    pub fn spent(&self) -> Self {
+        Self { started: self.started, limit: Duration::ZERO }
     }
 
     /// Whether work that takes `seconds` from now on is done in time.
@@ -162,6 +173,10 @@ mod tests {
         assert!(deadline.admits(1000.0));
         assert!(!deadline.admits(3601.0));
         assert!(!Deadline::new(Instant::now(), Duration::ZERO).admits(0.0));
+        assert!(deadline.share(1, 4).admits(890.0) && !deadline.share(1, 4).admits(910.0));
+        assert!(deadline.share(3, 4).admits(2690.0) && !deadline.share(3, 4).admits(2710.0));
+        assert!(deadline.share(2, 2).admits(3590.0));
+        assert!(!deadline.share(0, 2).admits(0.0) && !deadline.spent().admits(0.0));
     }
 
     #[test]

@@ -92,7 +92,8 @@ impl ModelFolder {
             let (folder, max_positions) = (self.named.clone(), self.card.max_positions);
             return Err(LanguageModelError::TooLong { folder, max_tokens, max_positions });
         }
-        serving.opened(&self.found, &budget, |index| {
+        let hashes = [self.fingerprint.clone(), self.encoder.identity_hash.clone()];
+        serving.opened(hashes, &budget, |index| {
             let journal = serving.journal.as_ref().map(|place| place.of_model(index));
             self.load((&fitted, &budget), serving, journal)
         })

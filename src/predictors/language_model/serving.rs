@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,12 +31,10 @@ pub struct Serving {
     opened: Arc<Mutex<Vec<Opened>>>,
 }
 
-/// No run has more models than this.
-const MOST_MODELS: usize = 64;
-
 #[derive(Debug)]
 struct Opened {
-    folder: PathBuf,
+    /// Of the card, and of the encoder.
+    hashes: [String; 2],
     budget: EncodingBudget,
     model: Arc<LanguageModel>,
 }
@@ -60,12 +59,35 @@ impl JournalPlace {
         Self { path: path.into(), resume: self.resume }
     }
 
-    /// Every file of it that is there.
-    #[must_use]
-    pub fn existing(&self) -> Vec<PathBuf> {
-        let paths = (0..).map(|index| self.of_model(index).path);
-        // A later model may have a journal where an earlier one computed nothing.
-        paths.take(MOST_MODELS).filter(|path| path.exists()).collect()
+    /// Every file of it that is there, found in its folder and in the order of the models.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn existing(&self) -> io::Result<Vec<PathBuf>> {
+        let folder = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut found = Vec::new();
+        for entry in entries {
+            let of_entry = entry?.file_name().to_string_lossy().into_owned();
+            let number = match of_entry.strip_prefix(&name) {
+                Some("") => Some(1),
+                Some(rest) => rest.strip_prefix('-').and_then(|number| number.parse::<usize>().ok()),
+                None => None,
+            };
+            // Spelled as we spell it: `-01` is somebody else's file.
+            let place = number.and_then(|number| Some(self.of_model(number.checked_sub(1)?)));
+            let is_ours = |place: &Self| place.path.file_name().is_some_and(|ours| *ours == *of_entry);
+            found.extend(place.filter(is_ours).map(|place| (number, place.path)));
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 }
 
@@ -133,19 +155,20 @@ impl Serving {
         places.iter().find(card).cloned().ok_or(LanguageModelError::Missing { places: places.clone() })
     }
 
-    /// The model of a folder under a budget, opened only if it is not open yet; `open` gets its number.
+    /// The model of these hashes under a budget, opened only if it, or a copy of it elsewhere, is not open yet; `open`
+    /// gets its number.
     pub(super) fn opened(
         &self,
-        folder: &Path,
+        hashes: [String; 2],
         budget: &EncodingBudget,
         open: impl FnOnce(usize) -> Result<LanguageModel, LanguageModelError>,
     ) -> Result<Arc<LanguageModel>, LanguageModelError> {
         let mut opened = self.lock();
-        if let Some(found) = opened.iter().find(|known| known.folder == folder && known.budget == *budget) {
+        if let Some(found) = opened.iter().find(|known| known.hashes == hashes && known.budget == *budget) {
             return Ok(Arc::clone(&found.model));
         }
         let model = Arc::new(open(opened.len())?);
-        opened.push(Opened { folder: folder.to_owned(), budget: budget.clone(), model: Arc::clone(&model) });
+        opened.push(Opened { hashes, budget: budget.clone(), model: Arc::clone(&model) });
         Ok(model)
     }
 
@@ -162,11 +185,19 @@ mod tests {
     fn every_model_has_a_journal_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let place = JournalPlace { path: folder.path().join("p.csv.journal"), resume: true };
-        assert!(place.existing().is_empty());
-        let second = place.of_model(1).path;
+        assert!(place.existing().unwrap().is_empty());
+        let [second, hundredth] = [1, 99].map(|index| place.of_model(index).path);
         assert!(second.ends_with("p.csv.journal-2"));
-        std::fs::write(&second, "").unwrap();
-        assert_eq!((place.of_model(0).path, place.existing()), (place.path.clone(), vec![second]));
+        let others = ["-02", "-1", "-x", "-2-2", "s"].map(|end| format!("p.csv.journal{end}"));
+        for path in
+            others.iter().map(|name| folder.path().join(name)).chain([hundredth.clone(), second.clone()])
+        {
+            fs::write(path, "").unwrap();
+        }
+        assert_eq!(place.of_model(0).path, place.path);
+        assert_eq!(place.existing().unwrap(), [second, hundredth]);
+        let nowhere = JournalPlace { path: folder.path().join("none/p.journal"), resume: true };
+        assert!(nowhere.existing().unwrap().is_empty());
     }
 
     #[test]

@@ -3,18 +3,23 @@
 //! A run grows in `<run>.incomplete` and gets its name when everything is there; an earlier run of that
 //! name is replaced only then.
 
+mod growing;
+mod journal;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+pub use growing::GrowingRun;
+pub use journal::DiskJournal;
+
+use crate::battle::Probabilities;
 use crate::calibrators::{Cascade, PostProcessing};
 use crate::evaluation::Evaluation;
 use crate::files::{self, WriteError};
 use crate::manifest::{FORMAT_VERSION, Manifest, RunIdentity};
 use crate::predictors::SavedPredictor;
-use crate::validation::{Journal, Unit, UnitResult, ValidationError};
 
 /// A run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -333,6 +338,22 @@ impl RunDir {
         Ok(manifest)
     }
 
+    /// The class shares of the training data, A and B alike so that exchanging the sides changes nothing.
+    ///
+    /// # Errors
+    /// `RunError::Damaged` when the manifest holds no shares: nothing may stand in for them.
+    pub fn class_shares(&self, manifest: &Manifest) -> Result<Probabilities, RunError> {
+        let [a, b, tie] = manifest.identity.class_shares;
+        let shares = Probabilities::new([a, b, tie]).map_err(|error| {
+            let message = format!(
+                "`class_shares` is {:?}: {error}; train the run again",
+                manifest.identity.class_shares
+            );
+            RunError::Damaged { path: self.manifest_path(), message }
+        })?;
+        Ok(shares.mean(shares.swapped()))
+    }
+
     fn write_json<T: Serialize>(path: &Path, value: &T, pretty: bool) -> Result<(), RunError> {
         let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
         let mut text =
@@ -348,179 +369,8 @@ impl RunDir {
     }
 }
 
-/// A run that is not finished: its files lie in `<run>.incomplete`.
-#[derive(Debug)]
-pub struct GrowingRun {
-    final_path: PathBuf,
-    directory: RunDir,
-    start: Start,
-}
-
-impl GrowingRun {
-    /// Makes the folder, or finds the one to continue.
-    ///
-    /// # Errors
-    /// `RunError` when something stands in the way or the folder cannot be made.
-    pub fn begin(run: &str, start: Start) -> Result<Self, RunError> {
-        let final_path = RunDir::named(run).path;
-        let mut name = final_path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-        name.push(".incomplete");
-        let path = final_path.with_file_name(name);
-        let folder = |source| RunError::Folder { path: path.clone(), source };
-        match start {
-            Start::New if final_path.exists() => return Err(RunError::Exists { path: final_path }),
-            Start::Resume if final_path.exists() && !path.exists() => {
-                return Err(RunError::Exists { path: final_path });
-            }
-            Start::New if path.exists() => return Err(RunError::Unfinished { path }),
-            Start::Force if path.exists() => fs::remove_dir_all(&path).map_err(folder)?,
-            _ => {}
-        }
-        fs::create_dir_all(path.join(WORK)).map_err(folder)?;
-        // Shows now rather than after hours whether files can be written there.
-        files::write(&path.join(WORK).join("started"), b"")?;
-        Ok(Self { final_path, directory: RunDir { path }, start })
-    }
-
-    /// Where its files lie until it is finished.
-    #[must_use]
-    pub fn directory(&self) -> &RunDir {
-        &self.directory
-    }
-
-    /// A folder for intermediate files.
-    #[must_use]
-    pub fn workspace(&self) -> PathBuf {
-        self.directory.path.join(WORK)
-    }
-
-    /// Moves the models of these names, and checkpoints of the same names, from the workspace to where they stay.
-    ///
-    /// # Errors
-    /// `RunError::Folder` when the system refuses.
-    pub fn keep_models<'a>(&self, names: impl IntoIterator<Item = &'a Path>) -> Result<(), RunError> {
-        for name in names {
-            for folder in [MODELS, CHECKPOINTS] {
-                let stays = self.directory.path.join(folder);
-                let (from, to) = (self.workspace().join(folder).join(name), stays.join(name));
-                if from.is_dir() && !to.exists() {
-                    let moved = fs::create_dir_all(&stays).and_then(|()| fs::rename(&from, &to));
-                    moved.map_err(|source| RunError::Folder { path: from, source })?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The records of finished units; `identity` is the hash of all that decides the run.
-    ///
-    /// # Errors
-    /// `RunError::Damaged` when the unfinished run was started with other data or settings.
-    pub fn journal(&self, identity: &str) -> Result<DiskJournal, RunError> {
-        let path = self.workspace().join("identity");
-        match fs::read_to_string(&path) {
-            Ok(earlier) if earlier.trim() != identity && self.start == Start::Resume => {
-                let message = "the unfinished run was started with another configuration or other data; \
-                               `--force` starts afresh"
-                    .to_owned();
-                return Err(RunError::Damaged { path, message });
-            }
-            Ok(_) => {}
-            Err(_) => files::write(&path, identity.as_bytes())?,
-        }
-        Ok(DiskJournal { folder: self.workspace(), stored: AtomicUsize::new(0) })
-    }
-
-    /// Gives the run its name; an earlier one is removed only after the new one stands.
-    ///
-    /// # Errors
-    /// `RunError::Folder` when the system refuses; the files then stay in the unfinished folder.
-    pub fn finish(self) -> Result<RunDir, RunError> {
-        let folder = |path: &Path| {
-            let path = path.to_owned();
-            move |source| RunError::Folder { path, source }
-        };
-        fs::remove_dir_all(self.workspace()).map_err(folder(&self.workspace()))?;
-        let mut old_name = self.final_path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-        old_name.push(".replaced");
-        let old = self.final_path.with_file_name(old_name);
-        if self.final_path.exists() {
-            if old.exists() {
-                fs::remove_dir_all(&old).map_err(folder(&old))?;
-            }
-            fs::rename(&self.final_path, &old).map_err(folder(&self.final_path))?;
-        }
-        fs::rename(&self.directory.path, &self.final_path).map_err(folder(&self.final_path))?;
-        if old.exists() {
-            fs::remove_dir_all(&old).map_err(folder(&old))?;
-        }
-        Ok(RunDir { path: self.final_path })
-    }
-}
-
-const WORK: &str = "work";
-
 /// Of the run and of its workspace; `finetune` writes there under this name.
 const MODELS: &str = "models";
 
 /// The same of checkpoints in the form of Hugging Face that training from scratch leaves.
 const CHECKPOINTS: &str = "checkpoints";
-
-/// One file a finished unit, checksummed, in the workspace of the run.
-#[derive(Debug)]
-pub struct DiskJournal {
-    folder: PathBuf,
-    stored: AtomicUsize,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Record {
-    unit: Unit,
-    checksum: String,
-    result: String,
-}
-
-impl DiskJournal {
-    fn path(&self, unit: &Unit) -> PathBuf {
-        let fold = unit.fold.map_or_else(|| "final".to_owned(), |fold| format!("fold-{fold}"));
-        self.folder.join(format!("{}-seed-{}-{fold}.json", unit.member, unit.seed))
-    }
-}
-
-impl Journal for DiskJournal {
-    fn load(&self, unit: &Unit) -> Result<Option<UnitResult>, ValidationError> {
-        let path = self.path(unit);
-        let damaged = |what: &str| {
-            ValidationError::Journal(format!(
-                "`{}` {what}; remove it and `--resume`, or `--force`",
-                path.display()
-            ))
-        };
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
-        let record: Record = serde_json::from_str(&text).map_err(|_| damaged("is damaged"))?;
-        let checksum = blake3::hash(record.result.as_bytes()).to_hex().to_string();
-        if record.unit != *unit || record.checksum != checksum {
-            return Err(damaged("does not match its checksum"));
-        }
-        serde_json::from_str(&record.result).map(Some).map_err(|_| damaged("is damaged"))
-    }
-
-    fn store(&self, unit: &Unit, result: &UnitResult) -> Result<(), ValidationError> {
-        let failed = |error: &dyn std::fmt::Display| ValidationError::Journal(error.to_string());
-        let result = serde_json::to_string(result).map_err(|error| failed(&error))?;
-        let checksum = blake3::hash(result.as_bytes()).to_hex().to_string();
-        let record = Record { unit: unit.clone(), checksum, result };
-        let bytes = serde_json::to_vec(&record).map_err(|error| failed(&error))?;
-        files::write(&self.path(unit), &bytes).map_err(|error| failed(&error))?;
-        let stored = self.stored.fetch_add(1, Ordering::SeqCst) + 1;
-        if injected_abort() == Some(stored) {
-            // Tests break a run at every boundary this way; no clean-up may run.
-            std::process::abort();
-        }
-        Ok(())
-    }
-}
-
-fn injected_abort() -> Option<usize> {
-    std::env::var("TIEBREAK_INJECT_ABORT_AFTER_RECORDS").ok()?.parse().ok()
-}
