@@ -80,8 +80,8 @@ impl GrowingRun {
         match fs::read_to_string(&path) {
             Ok(earlier) if earlier != identity && self.start == Start::Resume => {
                 let message = format!(
-                    "the unfinished run was started with another state of {}; the same one continues it, `--force` \
-                     starts afresh",
+                    "what the unfinished run was started with was not the same here: {}; the same continues it, \
+                     `--force` starts afresh",
                     differing(&earlier, &identity)
                 );
                 return Err(RunError::Damaged { path, message });
@@ -154,7 +154,7 @@ mod tests {
         let again = || GrowingRun::begin(&run, Start::Resume).unwrap();
         again().journal(&identity("d", "f")).unwrap();
         let message = again().journal(&identity("x", "f")).unwrap_err().to_string();
-        assert!(message.contains("another state of the rows of `train.csv`;"), "{message}");
+        assert!(message.contains("not the same here: the rows of `train.csv`;"), "{message}");
         let message = again().journal(&identity("x", "y")).unwrap_err().to_string();
         assert!(message.contains("the folds, the rows of `train.csv`;"), "{message}");
     }
