@@ -2,7 +2,8 @@ use super::bert_layers::{BertLayers, linear};
 use super::{AdapterSlot, Attention, Embedding, Mask, Operations, States};
 use crate::checkpoint::BertConfig;
 
-/// BERT (Devlin et al. 2019), `MiniLM`, and `RoBERTa` (Liu et al. 2019), whose positions begin later in its table: learnt positions, normalisation behind each half of a layer.
+/// BERT (Devlin et al. 2019), `MiniLM`, and `RoBERTa` (Liu et al. 2019), whose positions begin later in its table: learnt
+/// positions, normalisation behind each half of a layer.
 pub(super) fn bert<O: Operations>(
     operations: &mut O,
     config: &BertConfig,
