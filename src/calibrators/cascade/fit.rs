@@ -1,17 +1,11 @@
-//! A cascade: a cheap predictor for every row, an expensive one for the rows on which the cheap one is unsure.
-//!
-//! Whether a row is asked again depends on the row alone: its uncertainty against a threshold that was fitted on
-//! held-out rows and is stored. The share of rows that are asked again is observed, never enforced.
+//! Threshold and routes of a cascade, fitted and judged on rows that they did not see.
 
-use serde::{Deserialize, Serialize};
-
-use super::choice::{GroupFolds, errors_worth_it, simplest_within_one_standard_error};
-use super::{CalibrationError, PostProcessing, PostProcessingRecipe};
+use super::summary::verdict;
+use super::{Cascade, CascadePoint, CascadeSummary, Routes, Uncertainty};
 use crate::battle::{HeldOut, Probabilities, Target, Task};
-use crate::metrics::{Columns, entropies, log_losses, mean, paired_difference};
-
-/// The version of a stored cascade.
-const FORMAT_VERSION: u32 = 1;
+use crate::calibrators::choice::{GroupFolds, errors_worth_it, simplest_within_one_standard_error};
+use crate::calibrators::{CalibrationError, PostProcessing, PostProcessingRecipe};
+use crate::metrics::{Columns, log_losses, mean, paired_difference};
 
 /// Shares of the rows that are tried: 5 %, 10 %, up to all, the most uncertain ones.
 const SHARES: std::ops::RangeInclusive<u8> = 1..=20;
@@ -19,28 +13,6 @@ const SHARE_STEP: f64 = 0.05;
 
 /// How many groups the predictions themselves weigh when a route is calibrated.
 const PULL: f64 = 10.0;
-
-/// How unsure a calibrated prediction is of itself; the same for a prediction and its exchange, bit for bit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Uncertainty {
-    /// Its entropy in nats, 0..ln 3.
-    #[default]
-    Entropy,
-    /// One less its largest probability, 0..2/3.
-    TopProbability,
-}
-
-impl Uncertainty {
-    /// The uncertainty of a prediction.
-    #[must_use]
-    pub fn of(self, prediction: Probabilities) -> f64 {
-        match self {
-            Self::Entropy => entropies(&[prediction])[0],
-            Self::TopProbability => 1.0 - prediction.to_array().into_iter().fold(0.0, f64::max),
-        }
-    }
-}
 
 /// How a cascade is fitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,135 +23,6 @@ pub struct CascadeRecipe {
     pub max_share: f64,
     /// How each route is blended and calibrated.
     pub post_processing: PostProcessingRecipe,
-}
-
-/// A fitted cascade.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
-pub struct Cascade {
-    uncertainty: Uncertainty,
-    routes: Option<Routes>,
-}
-
-/// Both routes of a cascade that asks again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Routes {
-    /// A row whose uncertainty reaches it is asked again.
-    pub threshold: f64,
-    /// The share of the rows of the fit that are.
-    pub share: f64,
-    /// Of the cheap prediction of a row that is not asked again.
-    pub sure: PostProcessing,
-    /// Of both predictions of one that is.
-    pub unsure: PostProcessing,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    format_version: u32,
-    uncertainty: Uncertainty,
-    routes: Option<Routes>,
-}
-
-impl From<Cascade> for Stored {
-    fn from(Cascade { uncertainty, routes }: Cascade) -> Self {
-        Self { format_version: FORMAT_VERSION, uncertainty, routes }
-    }
-}
-
-impl TryFrom<Stored> for Cascade {
-    type Error = String;
-
-    fn try_from(Stored { format_version, uncertainty, routes }: Stored) -> Result<Self, String> {
-        if format_version != FORMAT_VERSION {
-            return Err(format!(
-                "the cascade has format_version `{format_version}`, this program reads `{FORMAT_VERSION}`; fit it again"
-            ));
-        }
-        if let Some(Routes { threshold, sure, unsure, .. }) = &routes
-            && (threshold.is_nan() || sure.weights().len() != 1 || unsure.weights().len() != 2)
-        {
-            return Err(format!(
-                "the cascade's threshold `{threshold}` or its routes of {} and {} members are damaged; fit it again",
-                sure.weights().len(),
-                unsure.weights().len()
-            ));
-        }
-        Ok(Self { uncertainty, routes })
-    }
-}
-
-impl Cascade {
-    /// Its routes; `None` for one that gains nothing and uses the cheap predictor alone.
-    #[must_use]
-    pub fn routes(&self) -> Option<&Routes> {
-        self.routes.as_ref()
-    }
-
-    /// What is compared with the threshold.
-    #[must_use]
-    pub fn uncertainty(&self) -> Uncertainty {
-        self.uncertainty
-    }
-
-    /// Whether a row with this cheap prediction is asked again; no other row is looked at.
-    #[must_use]
-    pub fn asks_again(&self, cheap: Probabilities) -> bool {
-        self.routes.as_ref().is_some_and(|routes| self.uncertainty.of(cheap) >= routes.threshold)
-    }
-
-    /// The prediction to ship; `expensive` where the row was asked again. A row that should have been and was not,
-    /// because time was over, keeps its cheap prediction: no route was fitted to it.
-    #[must_use]
-    pub fn apply(&self, cheap: Probabilities, expensive: Option<Probabilities>) -> Probabilities {
-        match (&self.routes, self.asks_again(cheap), expensive) {
-            (Some(routes), true, Some(expensive)) => routes.unsure.apply(&[cheap, expensive]),
-            (Some(routes), false, _) => routes.sure.apply(&[cheap]),
-            _ => cheap,
-        }
-    }
-}
-
-/// A threshold that was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CascadePoint {
-    /// The share of the rows that it asks again.
-    pub share: f64,
-    /// The log loss with it, both predictions blended by weights fitted without the row, before any calibration.
-    pub log_loss: f64,
-}
-
-/// What a cascade comes to on held-out rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CascadeSummary {
-    /// The run that every row asks.
-    pub cheap: String,
-    /// The run that uncertain rows ask.
-    pub expensive: String,
-    /// What is compared with the threshold.
-    pub uncertainty: Uncertainty,
-    /// The stored threshold; none where the cheap run alone is shipped.
-    pub threshold: Option<f64>,
-    /// The share of held-out rows that thresholds fitted without their fold ask again.
-    pub share: f64,
-    /// Out-of-fold log loss of the cheap run.
-    pub cheap_log_loss: f64,
-    /// Out-of-fold log loss of the expensive run on all rows.
-    pub expensive_log_loss: f64,
-    /// Out-of-fold log loss of the cascade: threshold, blend and calibrators of every row fitted without its fold.
-    pub cascade_log_loss: f64,
-    /// Log loss that the cascade gains against the cheap run: positive is better.
-    pub gain: f64,
-    /// Its standard error, clustered by group.
-    pub gain_standard_error: f64,
-    /// Its 95 % interval by Student's t over groups.
-    pub gain_interval: [f64; 2],
-    /// Every threshold that was tried on all rows, by growing share; the first asks nobody.
-    pub curve: Vec<CascadePoint>,
-    /// What it comes to, in one sentence.
-    pub verdict: String,
 }
 
 /// A cascade judged on rows that it was not fitted on, and the one to ship.
@@ -371,21 +214,6 @@ fn share(asked: &[bool]) -> f64 {
     asked.iter().filter(|asked| **asked).count() as f64 / asked.len().max(1) as f64
 }
 
-fn verdict(fitted: &Cascade, (gain, error): (f64, f64), share: f64) -> String {
-    match &fitted.routes {
-        Some(routes) => format!(
-            "asking {:.0} % of the rows again gains {gain:.5} +- {error:.5} nats out of fold; the stored threshold is \
-             {:.4}",
-            100.0 * share,
-            routes.threshold
-        ),
-        None => format!(
-            "no threshold gains anything that is certain ({gain:+.5} +- {error:.5} nats out of fold): the cheap run \
-             alone is used"
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -490,19 +318,5 @@ mod tests {
         let found = limited.cross_fit(&rows, ["cheap", "expensive"], Task::ThreeWay).unwrap();
         assert!(found.summary.curve.iter().all(|point| point.share <= 0.2), "{:?}", found.summary.curve);
         assert!(found.fitted.routes().is_some_and(|routes| routes.share <= 0.2));
-    }
-
-    #[test]
-    fn a_damaged_cascade_is_refused() {
-        let cascade = fitted(&rows(1000, 0.7)).fitted;
-        let mut stored = serde_json::to_value(&cascade).unwrap();
-        stored["routes"]["sure"]["weights"] = serde_json::json!([0.5, 0.5]);
-        assert!(
-            serde_json::from_value::<Cascade>(stored.clone()).unwrap_err().to_string().contains("damaged")
-        );
-        stored["format_version"] = serde_json::json!(2);
-        assert!(
-            serde_json::from_value::<Cascade>(stored).unwrap_err().to_string().contains("format_version")
-        );
     }
 }
