@@ -2,6 +2,7 @@ use super::GraphError;
 use super::builder::{MICROSOFT, Value};
 use super::writer::{Writer, names};
 use crate::architectures::{Embedding, Norm, NormKind, Operations, Parameter};
+use crate::checkpoint::Element;
 
 /// The sum of the rows of the tables.
 pub(super) fn embed(writer: &mut Writer, embedding: &Embedding) -> Result<String, GraphError> {
@@ -32,14 +33,16 @@ pub(super) fn embed(writer: &mut Writer, embedding: &Embedding) -> Result<String
     Ok(x)
 }
 
-/// The same, normalised, in one node where ONNX Runtime has it.
+/// The same, normalised: in the narrow types of accelerators in one node where ONNX Runtime has it. On processors that node
+/// is slower than its parts.
 pub(super) fn embed_norm(
     writer: &mut Writer,
     embedding: &Embedding,
     norm: &Norm,
 ) -> Result<String, GraphError> {
     let positions = embedding.positions.as_ref();
-    let (Some(positions), NormKind::Layer) = (positions.filter(|_| embedding.scale == 1.0), norm.kind) else {
+    let fits = embedding.scale == 1.0 && writer.element() != Element::F32;
+    let (Some(positions), NormKind::Layer) = (positions.filter(|_| fits), norm.kind) else {
         let x = writer.embed(embedding)?;
         return writer.norm(norm, &x);
     };

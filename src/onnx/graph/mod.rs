@@ -18,6 +18,7 @@ mod foreign;
 mod import;
 mod linear;
 mod messages;
+mod norms;
 mod operations;
 mod precision;
 mod probe;

@@ -1,11 +1,11 @@
 //! What each operation of an architecture becomes in a graph.
 
 use super::builder::{MICROSOFT, Value, types};
-use super::precision::RESIDUAL;
+use super::norms::{self, Sum};
 use super::writer::{Writer, names};
 use super::{GraphError, attention, embedding, encoder};
-use crate::architectures::{Attention, Embedding, Linear, Norm, NormKind, Operations};
-use crate::checkpoint::{Activation, Element};
+use crate::architectures::{Attention, Embedding, Linear, Norm, Operations};
+use crate::checkpoint::Activation;
 
 impl Writer<'_> {
     /// Two values element by element, in the wider of their types.
@@ -13,14 +13,6 @@ impl Writer<'_> {
         let element = self.precision.widest(&[a, b]);
         let [a, b] = [a, b].map(|value| self.cast(value, element));
         self.typed_node(element, ("", operator), &[&a, &b], &[])
-    }
-
-    /// What a sum that goes from layer to layer is computed in.
-    fn of_sum(&self, values: [&str; 2]) -> Element {
-        match self.precision.of_layer(RESIDUAL) {
-            Element::F32 => Element::F32,
-            _ => self.precision.widest(&values),
-        }
     }
 }
 
@@ -47,17 +39,7 @@ impl Operations for Writer<'_> {
     }
 
     fn norm(&mut self, norm: &Norm, x: &String) -> Result<String, GraphError> {
-        let element = self.precision.of_value(x);
-        let [scale, bias] = self.norm_weights(norm, element)?;
-        let attributes = [("axis", Value::Int(-1)), ("epsilon", Value::Float(norm.epsilon))];
-        let (operator, inputs) = match norm.kind {
-            NormKind::LayerWithoutBias => ("LayerNormalization", vec![x, &scale]),
-            NormKind::Layer => ("LayerNormalization", vec![x, &scale, &bias]),
-            NormKind::Root | NormKind::RootOfOffset => ("RMSNormalization", vec![x, &scale]),
-        };
-        let inputs: Vec<&str> = inputs.into_iter().map(String::as_str).collect();
-        let normalised = self.typed_node(element, ("", operator), &inputs, &attributes);
-        Ok(self.narrowed(&normalised))
+        norms::norm(self, norm, x)
     }
 
     fn attention(&mut self, attention: &Attention, x: &String) -> Result<String, GraphError> {
@@ -141,20 +123,9 @@ impl Operations for Writer<'_> {
         residual: &String,
         norm: &Norm,
     ) -> Result<String, GraphError> {
-        if norm.kind != NormKind::Layer {
-            let y = self.linear(linear, x)?;
-            return self.add_norm(&y, residual, norm).map(|(_, normalised)| normalised);
-        }
         let y = self.product(linear, x)?;
-        let element = self.of_sum([&y, residual]);
-        let [y, residual] = [&y, residual].map(|value| self.cast(value, element));
-        let bias = self.bias(linear, &y)?;
-        let [scale, shift] = self.norm_weights(norm, element)?;
-        let mut inputs = vec![y.as_str(), &residual, &scale, &shift, &bias];
-        inputs.truncate(if bias.is_empty() { 4 } else { 5 });
-        let (_, normalised) =
-            self.skip_norm("SkipLayerNormalization", &inputs, (norm, element, self.is_watching()));
-        Ok(normalised)
+        let sum = Sum { terms: [&y, residual], bias_of: Some(linear), is_wanted: self.is_watching() };
+        norms::sum_norm(self, norm, sum).map(|(_, normalised)| normalised)
     }
 
     fn add_norm(
@@ -163,17 +134,7 @@ impl Operations for Writer<'_> {
         residual: &String,
         norm: &Norm,
     ) -> Result<(String, String), GraphError> {
-        let element = self.of_sum([x, residual]);
-        let [x, residual] = [x, residual].map(|value| self.cast(value, element));
-        let [scale, shift] = self.norm_weights(norm, element)?;
-        let (operator, inputs) = match norm.kind {
-            NormKind::Layer => ("SkipLayerNormalization", vec![x.as_str(), &residual, &scale, &shift]),
-            NormKind::LayerWithoutBias => ("SkipLayerNormalization", vec![x.as_str(), &residual, &scale]),
-            NormKind::Root | NormKind::RootOfOffset => {
-                ("SkipSimplifiedLayerNormalization", vec![x.as_str(), &residual, &scale])
-            }
-        };
-        Ok(self.skip_norm(operator, &inputs, (norm, element, true)))
+        norms::sum_norm(self, norm, Sum { terms: [x, residual], bias_of: None, is_wanted: true })
     }
 
     fn gated(
@@ -188,25 +149,5 @@ impl Operations for Writer<'_> {
         // Where the product outgrows a type, one of its factors must be in a wider one.
         self.watch_linear(up, &[&product]);
         Ok(product)
-    }
-}
-
-impl Writer<'_> {
-    /// A sum and its normalisation; the sum has a name where it is wanted.
-    fn skip_norm(
-        &mut self,
-        operator: &str,
-        inputs: &[&str],
-        (norm, element, sum_wanted): (&Norm, Element, bool),
-    ) -> (String, String) {
-        let epsilon = [("epsilon", Value::Float(norm.epsilon))];
-        let wanted = [true, false, false, sum_wanted];
-        let [normalised, _, _, sum] = self.builder.node_with((MICROSOFT, operator), inputs, &epsilon, wanted);
-        self.precision.note(&normalised, element);
-        if sum_wanted {
-            self.precision.note(&sum, element);
-            self.watch_sum(&sum);
-        }
-        (sum, self.narrowed(&normalised))
     }
 }
