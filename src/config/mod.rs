@@ -1,14 +1,23 @@
 //! One typed TOML file decides a run. Parsing checks the values and opens nothing; an unknown key is an
 //! error; flags and `--set key=value` override; the resolved file is saved beside the model.
 
+mod cascade;
+mod data;
+mod final_fit;
+mod overrides;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use cascade::CascadeStage;
+pub use data::{DataSource, Deduplicate, Role, Ties};
+pub use final_fit::{Final, FinalFit};
+
 use crate::battle::Task;
-use crate::calibrators::{PostProcessingRecipe, Uncertainty};
+use crate::calibrators::PostProcessingRecipe;
 use crate::recipes::LearnerRecipe;
-use crate::sources::Format;
+use overrides::override_key;
 
 /// A configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,95 +85,6 @@ fn default_seeds() -> Vec<u64> {
     vec![1]
 }
 
-/// One file of battles.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataSource {
-    /// The file.
-    pub path: PathBuf,
-    /// Whether its rows are validated on.
-    #[serde(default)]
-    pub role: Role,
-    /// The format, if detection should not decide.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<Format>,
-    /// Which stage of a fine-tuning sees the rows, from 0; light predictors see all stages at once.
-    #[serde(default)]
-    pub stage: u32,
-    /// How much each row counts in a fit.
-    #[serde(default = "default_weight")]
-    pub weight: f64,
-    /// At most so many rows, the first ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_rows: Option<usize>,
-    /// Predictions in submission form that replace the labels: soft targets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<PathBuf>,
-    /// Which repeated rows are left out.
-    #[serde(default)]
-    pub deduplicate: Deduplicate,
-    /// What the two-way task makes of ties in this file.
-    #[serde(default)]
-    pub ties: Ties,
-}
-
-fn default_weight() -> f64 {
-    1.0
-}
-
-impl DataSource {
-    /// A competition file with every other setting at its default.
-    #[must_use]
-    pub fn competition(path: PathBuf) -> Self {
-        Self {
-            path,
-            role: Role::Competition,
-            format: None,
-            stage: 0,
-            weight: 1.0,
-            max_rows: None,
-            labels: None,
-            deduplicate: Deduplicate::No,
-            ties: Ties::Drop,
-        }
-    }
-}
-
-/// What a file of battles is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Trained and validated on.
-    #[default]
-    Competition,
-    /// Trained on, never validated on.
-    Extra,
-}
-
-/// Which repeated rows of a file are left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Deduplicate {
-    /// None.
-    #[default]
-    No,
-    /// All but the first row of each normalised prompt, by id.
-    Prompt,
-    /// All but the first row of each prompt with its two responses, also swapped, by id.
-    Battle,
-}
-
-/// What the two-way task makes of a tie.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ties {
-    /// The row is left out.
-    #[default]
-    Drop,
-    /// Half a win for each side.
-    Half,
-}
-
 /// How rows are held out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -196,71 +116,6 @@ pub struct PredictorEntry {
     /// What it is and how it is fitted.
     #[serde(flatten)]
     pub recipe: LearnerRecipe,
-}
-
-/// One run of a cascade, the cheap one first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CascadeStage {
-    /// A finished run: a name under `models/`, or a path.
-    pub run: String,
-    /// What decides whether a row comes to this run: the uncertainty of the run before; of the second run only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uncertainty: Option<Uncertainty>,
-    /// At most this share of the rows of the fit comes to this run; of the second run only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_share: Option<f64>,
-}
-
-/// What is shipped.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Final {
-    /// How the shipped predictor comes to be.
-    pub fit: FinalFit,
-}
-
-/// How the shipped predictor comes to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum FinalFit {
-    /// Fitted anew on all rows.
-    #[default]
-    Refit,
-    /// The mean of the predictors of the folds.
-    FoldMean,
-    /// The mean of the weights of the folds' fits, where all predictors are adapters on one checkpoint.
-    AverageWeights,
-    /// The predictor of one fold.
-    Fold(u32),
-}
-
-impl From<FinalFit> for String {
-    fn from(fit: FinalFit) -> Self {
-        match fit {
-            FinalFit::Refit => "refit".to_owned(),
-            FinalFit::FoldMean => "fold_mean".to_owned(),
-            FinalFit::AverageWeights => "average_weights".to_owned(),
-            FinalFit::Fold(fold) => format!("fold:{fold}"),
-        }
-    }
-}
-
-impl TryFrom<String> for FinalFit {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let fold = text.strip_prefix("fold:").and_then(|number| number.parse().ok());
-        match (text.as_str(), fold) {
-            ("refit", _) => Ok(Self::Refit),
-            ("fold_mean", _) => Ok(Self::FoldMean),
-            (_, Some(fold)) => Ok(Self::Fold(fold)),
-            ("average_weights", _) => Ok(Self::AverageWeights),
-            _ => Err(format!(
-                "final.fit `{text}` is not one of `refit`, `fold_mean`, `average_weights`, `fold:N`"
-            )),
-        }
-    }
 }
 
 impl Config {
@@ -345,85 +200,6 @@ impl Config {
         }
         Ok(())
     }
-}
-
-impl Config {
-    fn check_cascade(&self) -> Result<(), String> {
-        let [first, second] = match &self.cascade[..] {
-            [] => return Ok(()),
-            [first, second] => [first, second],
-            other => {
-                return Err(format!(
-                    "{} entries of `[[cascade]]`; write two, the cheap run first (a cascade may be a run of another)",
-                    other.len()
-                ));
-            }
-        };
-        if !self.predictor.is_empty() {
-            return Err("`[[cascade]]` is made of finished runs; train `[[predictor]]` in a run of its own"
-                .to_owned());
-        }
-        if first.run == second.run {
-            return Err(format!("both entries of `[[cascade]]` name the run `{}`", first.run));
-        }
-        if first.uncertainty.is_some() || first.max_share.is_some() {
-            return Err(
-                "`uncertainty` and `max_share` belong to the second `[[cascade]]`: every row asks the first \
-                        run"
-                .to_owned(),
-            );
-        }
-        if let Some(share) = second.max_share.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
-            return Err(format!("cascade max_share `{share}` must lie above 0 and not above 1"));
-        }
-        if self.validation != Validation::default() || self.final_fit != Final::default() {
-            return Err(
-                "a cascade has the folds and the fits of its runs; leave `[validation]` and `[final]` out"
-                    .to_owned(),
-            );
-        }
-        if self.data.iter().any(|source| source.role == Role::Extra) {
-            return Err(
-                "a cascade learns from the rows that its runs were validated on; leave `extra` data out"
-                    .to_owned(),
-            );
-        }
-        Ok(())
-    }
-}
-
-/// Sets one dotted key; a part that is a number picks an entry of a list.
-fn override_key(table: &mut toml::Table, argument: &str) -> Result<(), ConfigError> {
-    let bad = |message: &str| ConfigError::BadOverride {
-        argument: argument.to_owned(),
-        message: message.to_owned(),
-    };
-    let (key, value) = argument.split_once('=').ok_or_else(|| bad("it holds no `=`"))?;
-    // A bare word is meant as text: `task=two_way` reads better than `task="two_way"`.
-    let parsed: toml::Table = toml::from_str(&format!("value = {value}"))
-        .or_else(|_| toml::from_str(&format!("value = {}", toml::Value::String(value.to_owned()))))
-        .map_err(|_| bad("the value is no TOML value"))?;
-    let value = parsed.get("value").cloned().ok_or_else(|| bad("the value is no TOML value"))?;
-    let parts: Vec<&str> = key.trim().split('.').collect();
-    let (last, path) = parts.split_last().ok_or_else(|| bad("the key is empty"))?;
-    let mut place = table;
-    for (depth, part) in path.iter().enumerate() {
-        if part.parse::<usize>().is_ok() {
-            continue;
-        }
-        let entry = place.entry((*part).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        let index = path.get(depth + 1).and_then(|next| next.parse::<usize>().ok());
-        place = match (entry, index) {
-            (toml::Value::Table(inner), None) => inner,
-            (toml::Value::Array(list), Some(index)) => match list.get_mut(index) {
-                Some(toml::Value::Table(inner)) => inner,
-                _ => return Err(bad("the list has no such entry")),
-            },
-            _ => return Err(bad("the key leads through a value that is no table")),
-        };
-    }
-    place.insert((*last).to_owned(), value);
-    Ok(())
 }
 
 #[cfg(test)]
