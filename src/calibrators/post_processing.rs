@@ -1,12 +1,12 @@
 use serde::{Deserialize, Serialize};
 
-use super::choice::{GroupFolds, choose_calibrator, simplest_within_one_standard_error};
+use super::choice::{GroupFolds, choose_calibrator};
 use super::{
     BlendCandidate, CalibrationError, Calibrator, CalibratorKind, MAX_TEMPERATURE, MIN_TEMPERATURE,
     Temperature, fit_weights,
 };
 use crate::battle::{HeldOut, Probabilities, Task};
-use crate::metrics::{Columns, LN_EPSILON, log_losses};
+use crate::metrics::{Columns, LN_EPSILON};
 use crate::predictors::Pooling;
 
 /// The version of a stored post-processing.
@@ -16,34 +16,29 @@ const FORMAT_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BlendKind {
-    /// Arithmetic or geometric, equal or fitted weights, whatever is simplest within one standard
-    /// error of the best.
+    /// What is best on most sets: `Geometric`.
     #[default]
     Auto,
     /// The plain mean of the probabilities.
     Equal,
-    /// The weighted mean of the probabilities; the weights are equal unless fitted ones are better by
-    /// more than one standard error.
+    /// The weighted mean of the probabilities.
     Arithmetic,
-    /// The same with the mean of the logarithms.
+    /// The normalised weighted mean of their logarithms.
     Geometric,
 }
 
+/// How many groups the pull towards equal weights is worth: the fewer groups there are, the closer to equal they stay.
+/// Nothing is chosen on top of it, because a choice between few blends costs more than it gains.
+const PULL: f64 = 1.0;
+
 impl BlendKind {
-    /// What is tried, from simple to complex.
-    fn candidates(self) -> Vec<BlendCandidate> {
-        let poolings: &[Pooling] = match self {
-            Self::Auto => &[Pooling::Arithmetic, Pooling::Geometric],
-            Self::Equal | Self::Arithmetic => &[Pooling::Arithmetic],
-            Self::Geometric => &[Pooling::Geometric],
-        };
-        let pulls: &[Option<f64>] =
-            if self == Self::Equal { &[None] } else { &[None, Some(10.0), Some(1.0)] };
-        let of_pull = |pull: &Option<f64>| {
-            let pull = *pull;
-            poolings.iter().map(move |pooling| BlendCandidate { pooling: *pooling, pull })
-        };
-        pulls.iter().flat_map(of_pull).collect()
+    fn candidate(self, members: usize) -> BlendCandidate {
+        match self {
+            _ if members < 2 => BlendCandidate { pooling: Pooling::Arithmetic, pull: None },
+            Self::Equal => BlendCandidate { pooling: Pooling::Arithmetic, pull: None },
+            Self::Arithmetic => BlendCandidate { pooling: Pooling::Arithmetic, pull: Some(PULL) },
+            Self::Auto | Self::Geometric => BlendCandidate { pooling: Pooling::Geometric, pull: Some(PULL) },
+        }
     }
 }
 
@@ -217,7 +212,7 @@ impl PostProcessingRecipe {
         let Some(folds) = GroupFolds::new(columns, self.seed) else {
             return Ok(PostProcessing::nothing(size, task));
         };
-        let (candidate, blended) = self.choose_blend(columns, task, &folds);
+        let (candidate, blended) = self.cross_fitted_blend(columns, task, &folds);
         let kind = match self.calibrator {
             CalibratorKind::Auto => choose_calibrator(&columns.with(blended), task, self.seed)?,
             kind => kind,
@@ -230,23 +225,16 @@ impl PostProcessingRecipe {
         Ok(fitted)
     }
 
-    /// The candidate to ship with its blended predictions, weights of every row fitted without its fold.
-    pub(super) fn choose_blend(
+    /// What is blended how, with the blended predictions, weights of every row fitted without its fold.
+    pub(super) fn cross_fitted_blend(
         &self,
         columns: &Columns<Vec<Probabilities>>,
         task: Task,
         folds: &GroupFolds,
     ) -> (BlendCandidate, Vec<Probabilities>) {
-        let size = columns.predictions.first().map_or(0, Vec::len);
-        let mut candidates = self.blend.candidates();
-        if size == 1 {
-            candidates.truncate(1);
-        }
-        let blended: Vec<Vec<Probabilities>> =
-            candidates.iter().map(|candidate| cross_fitted_blend(columns, *candidate, task, folds)).collect();
-        let losses: Vec<Vec<f64>> = blended.iter().map(|b| log_losses(b, &columns.targets)).collect();
-        let chosen = simplest_within_one_standard_error(&losses, &columns.groups);
-        (candidates[chosen], blended.into_iter().nth(chosen).unwrap_or_default())
+        let members = columns.predictions.first().map_or(0, Vec::len);
+        let candidate = self.blend.candidate(members);
+        (candidate, cross_fitted_blend(columns, candidate, task, folds))
     }
 }
 

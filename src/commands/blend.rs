@@ -25,8 +25,8 @@ use crate::tables::predictions;
 #[command(
     after_help = "Example: tiebreak blend --oof a.csv b.csv --labels train.csv --test a_t.csv b_t.csv --out blend.csv
 
-Weights are non-negative and sum to 1. With few groups they are pulled towards equal ones, and they are
-equal unless others are better by more than one standard error on rows that they were not fitted on."
+Weights are non-negative and sum to 1. They are pulled towards equal ones, the more the fewer groups there
+are; `auto` is `geometric`. What they are worth is measured on rows that they were not fitted on."
 )]
 pub struct Args {
     /// Held-out predictions of each member, all of the same rows

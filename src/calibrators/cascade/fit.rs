@@ -131,7 +131,7 @@ impl CascadeRecipe {
         let mut candidates =
             vec![Candidate { threshold: f64::INFINITY, share: 0.0, losses: of_cheap.clone() }];
         let Some(folds) = GroupFolds::new(columns, self.post_processing.seed) else { return (candidates, 0) };
-        let (_, blended) = self.post_processing.choose_blend(columns, task, &folds);
+        let (_, blended) = self.post_processing.cross_fitted_blend(columns, task, &folds);
         let of_both = log_losses(&blended, &columns.targets);
         let mut sorted = unsure.clone();
         sorted.sort_by(|one, other| other.total_cmp(one));
