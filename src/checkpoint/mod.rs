@@ -7,6 +7,7 @@
 //! - pickle files run code when they are opened, and are refused with the way to convert them.
 
 mod adapter;
+mod blocks;
 mod card;
 mod config;
 mod element;
@@ -26,6 +27,7 @@ mod shards;
 mod vocabulary;
 mod weights;
 
+pub(crate) use blocks::{BlockRow, Moved, blocks_of_row, bytes_of_block, bytes_of_zero_points, round_row};
 pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, VerdictToken, files};
 pub use config::{
     Activation, BertConfig, DebertaV2Config, Family, FamilyConfig, Gemma2Config, Gemma3Config, Gemma3File,
