@@ -1,5 +1,6 @@
 //! Seconds per step of `LoRA` on every linear map of `MiniLM`, 16 texts of 128 tokens, beside `peers/finetune_torch.py`;
-//! `layers` as argument computes layers twice instead of keeping what is inside them.
+//! `layers` as argument computes layers twice instead of keeping what is inside them; `bf16`, `int8` or `int4` keeps the
+//! base in these numbers.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use tiebreak::architectures::AdapterSlot::{AttentionOutput, Down, Key, Query, Up, Value};
-use tiebreak::checkpoint::{Checkpoint, HeadChoice, load_head};
+use tiebreak::checkpoint::{BaseNumbers, Checkpoint, HeadChoice, load_head};
 use tiebreak::compute::{AdapterSettings, Memory, Model, PaddedBatch};
 use tiebreak::finetune::{
     AdamWSettings, Decay, Loss, Method, Schedule, Targets, Trainer, TrainerSettings, TrainingBatch,
@@ -23,10 +24,10 @@ const LENGTH: usize = 128;
 const CLASSES: usize = 3;
 const STEPS: usize = 6;
 
-fn trainer(memory: Memory) -> Trainer {
+fn trainer(memory: Memory, base: BaseNumbers) -> Trainer {
     let folder = std::env::var_os("TIEBREAK_MINILM").expect("TIEBREAK_MINILM names the folder of MiniLM");
     let checkpoint = Checkpoint::open(Path::new(&folder)).unwrap();
-    let mut model = Model::load(&checkpoint.config, &checkpoint.weights).unwrap();
+    let mut model = Model::load_in(base, &checkpoint.config, &checkpoint.weights).unwrap();
     let head = HeadChoice::Fresh { outputs: CLASSES, seed: 1, pooling: None };
     let head = load_head(&checkpoint, &head, None).unwrap().head;
     let slots = vec![Query, Key, Value, AttentionOutput, Up, Down];
@@ -60,7 +61,8 @@ fn batch(step: usize) -> TrainingBatch {
 
 fn main() {
     let layers = std::env::args().any(|argument| argument == "layers");
-    let mut trainer = trainer(if layers { Memory::LayerInputs } else { Memory::Everything });
+    let base = std::env::args().find_map(|argument| BaseNumbers::of_name(&argument)).unwrap_or_default();
+    let mut trainer = trainer(if layers { Memory::LayerInputs } else { Memory::Everything }, base);
     let mut seconds = Vec::new();
     for step in 0..STEPS {
         let batch = batch(step);

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 
-use super::{Attention, Embedding, Linear, Norm, Operations, Parameter, States, hidden_states};
-use crate::checkpoint::{Activation, FamilyConfig};
+use super::{Attention, Embedding, Linear, Norm, Operations, Parameter, Role, States, hidden_states};
+use crate::checkpoint::{Activation, BaseNumbers, Checkpoint, FamilyConfig, NarrowForm};
 
 /// Every weight that the model of this configuration uses, in the order of its use, each once.
 #[must_use]
@@ -17,6 +17,25 @@ pub fn linear_maps(config: &FamilyConfig) -> Vec<Linear> {
     let mut inventory = Inventory::default();
     let Ok(()) = hidden_states(&mut inventory, config, States::All);
     inventory.linears
+}
+
+/// How a weight of the bare model is kept where the base has these numbers; `None` in f32.
+#[must_use]
+pub fn narrow_form(parameter: &Parameter, base: BaseNumbers) -> Option<NarrowForm> {
+    match parameter.role {
+        Role::Matrix => base.of_maps(),
+        Role::Table => base.of_tables(),
+        Role::Bias | Role::Norm => None,
+    }
+}
+
+/// Rounds the weights of the bare model to the numbers that the checkpoint's base had in training, in front of whatever
+/// adapters add: what was trained is what is written.
+pub fn round_base(checkpoint: &mut Checkpoint) {
+    let needed = needed_weights(&checkpoint.config).into_iter();
+    let forms =
+        needed.filter_map(|weight| Some((weight.name.clone(), narrow_form(&weight, checkpoint.base)?)));
+    checkpoint.weights.round(forms.collect());
 }
 
 /// The interpreter that computes nothing and notes what is asked for.

@@ -19,7 +19,7 @@ mod parameters;
 mod rotary;
 
 pub use disentangled::Disentangled;
-pub use inventory::{linear_maps, needed_weights};
+pub use inventory::{linear_maps, narrow_form, needed_weights, round_base};
 pub use parameters::{
     AdapterSlot, Attention, Embedding, Linear, Mask, Norm, NormKind, Parameter, RelativeBias, Role,
 };

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::adapter::{self, CONFIG};
 use super::vocabulary::TOKENIZER;
-use super::{CheckpointError, FamilyConfig, Vocabulary, Weights, files};
+use super::{BaseNumbers, CheckpointError, FamilyConfig, Vocabulary, Weights, files};
 
 /// A model directory, opened: configuration read, weights mapped, tokenizer compared with the embedding table.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub struct Checkpoint {
     pub json: Value,
     /// The weights.
     pub weights: Weights,
+    /// In which numbers the base was while an adapter on it was trained. `architectures::round_base` rounds the weights to
+    /// them.
+    pub base: BaseNumbers,
     /// What the tokenizer says of its tokens.
     pub vocabulary: Vocabulary,
 }
@@ -56,9 +59,10 @@ impl Checkpoint {
             json = own_config(own, &config)?;
         }
         let mut weights = Weights::open(folder, config.family())?;
-        if let Some(adapter) = adapter {
-            adapter::attach(&mut weights, adapter)?;
-        }
+        let base = match adapter {
+            None => BaseNumbers::F32,
+            Some(adapter) => adapter::attach(&mut weights, adapter)?,
+        };
         weights.divide(&config.divisions());
         // Training may have added tokens, which are then saved with the adapter.
         let own = adapter.filter(|adapter| adapter.join(TOKENIZER).is_file());
@@ -67,7 +71,16 @@ impl Checkpoint {
         let vocabulary = Vocabulary::read(&tokenizer)?;
         vocabulary.check(config.vocabulary_size(), &tokenizer)?;
         let trained = adapter.filter(|adapter| adapter.join(files::CARD).is_file()).map(Path::to_owned);
-        Ok(Self { folder: folder.to_owned(), tokenizer_folder, trained, config, json, weights, vocabulary })
+        Ok(Self {
+            folder: folder.to_owned(),
+            tokenizer_folder,
+            trained,
+            config,
+            json,
+            weights,
+            base,
+            vocabulary,
+        })
     }
 
     /// The classes that the checkpoint was saved from, as `config.json` names them.

@@ -49,3 +49,8 @@ pub struct LowBits {
     /// Numbers of a block: a power of 2 from 16 to 256.
     pub block_size: usize,
 }
+
+impl LowBits {
+    /// Numbers of a block where none are stated.
+    pub const USUAL_BLOCK: usize = 32;
+}

@@ -7,6 +7,8 @@
 //! - pickle files run code when they are opened, and are refused with the way to convert them.
 
 mod adapter;
+mod base_numbers;
+mod blocks;
 mod card;
 mod config;
 mod element;
@@ -19,13 +21,19 @@ mod ignorable;
 mod labels;
 mod low_bits;
 mod mapped;
+mod merge;
+mod narrow;
 mod own_head;
 mod parts;
 mod random;
 mod shards;
+mod stored;
 mod vocabulary;
 mod weights;
 
+pub use adapter::BASE_NUMBERS;
+pub use base_numbers::{BaseNumbers, NarrowForm};
+pub(crate) use blocks::{BlockRow, Moved, blocks_of_row, bytes_of_block, bytes_of_zero_points, round_row};
 pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, VerdictToken, files};
 pub use config::{
     Activation, BertConfig, DebertaV2Config, Family, FamilyConfig, Gemma2Config, Gemma3Config, Gemma3File,
@@ -39,7 +47,10 @@ pub use head_file::{HeadForm, read_head, write_head};
 pub use head_source::{HeadChoice, LoadedHead, fresh_head, load_head, stated_pooling};
 pub use labels::{OutputMeaning, meanings_of_config, parse_meanings};
 pub use low_bits::{IntegerType, LowBits};
+pub use merge::Merge;
+pub(crate) use narrow::NarrowMatrix;
 pub use own_head::head_modules;
 pub use random::normal;
+pub use stored::StoredTensor;
 pub use vocabulary::Vocabulary;
-pub use weights::{StoredTensor, Weights};
+pub use weights::Weights;

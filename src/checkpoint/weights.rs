@@ -9,7 +9,7 @@ use super::adapter::Delta;
 use super::ignorable::is_ignorable;
 use super::mapped::MappedFile;
 use super::shards::shard_names;
-use super::{CheckpointError, Element, Family};
+use super::{CheckpointError, Element, Family, Merge, NarrowForm, StoredTensor};
 
 /// The weights of a checkpoint, mapped, with a record of those that were used.
 ///
@@ -25,8 +25,10 @@ pub struct Weights {
     adapter_file: Option<usize>,
     /// What an adapter adds, by stored names.
     pub(super) deltas: BTreeMap<String, Delta>,
-    /// Numbers that training put in the place of those in the files, by the names of the bare model.
-    replaced: BTreeMap<String, Vec<f32>>,
+    /// What is rounded before anything is added to it, by the names of the bare model.
+    rounded: BTreeMap<String, NarrowForm>,
+    /// What training made of those in the files, by the names of the bare model.
+    trained: BTreeMap<String, Trained>,
     used: Mutex<BTreeSet<String>>,
 }
 
@@ -39,31 +41,13 @@ pub(super) struct Entry {
     pub(super) offsets: (usize, usize),
 }
 
-/// A weight as it lies in its file, or as an adapter or training makes it.
+/// What training made of a weight.
 #[derive(Clone, Debug)]
-pub struct StoredTensor<'a> {
-    /// Its name in the file.
-    pub name: &'a str,
-    /// Its number type.
-    pub element: Element,
-    /// Its shape, rows first.
-    pub shape: &'a [usize],
-    /// Its numbers, little-endian, rows first.
-    pub bytes: Cow<'a, [u8]>,
-    /// Whether an adapter or training changed it, so that its numbers are in no file.
-    pub merged: bool,
-    /// The file.
-    pub file: &'a Path,
-    /// Where in the file the numbers begin, in bytes.
-    pub offset: usize,
-}
-
-impl StoredTensor<'_> {
-    /// The numbers as f32, exactly.
-    #[must_use]
-    pub fn values(&self) -> Vec<f32> {
-        self.element.decode(&self.bytes)
-    }
+enum Trained {
+    /// Other numbers.
+    Whole(Vec<f32>),
+    /// An adapter beside it.
+    Beside(Merge),
 }
 
 impl Weights {
@@ -81,7 +65,8 @@ impl Weights {
             tensors: BTreeMap::new(),
             adapter_file: None,
             deltas: BTreeMap::new(),
-            replaced: BTreeMap::new(),
+            rounded: BTreeMap::new(),
+            trained: BTreeMap::new(),
             used: Mutex::default(),
         };
         for name in names {
@@ -178,23 +163,33 @@ impl Weights {
     /// `CheckpointError::Missing` when it is not there or has another shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<StoredTensor<'_>, CheckpointError> {
         self.check(&[(name.to_owned(), shape.to_vec())])?;
-        let replaced = self.replaced.get(name);
+        let (rounded, trained) = (self.rounded.get(name), self.trained.get(name));
         let (name, entry) = self.find(name).ok_or_else(|| self.missing(vec![name.to_owned()]))?;
         self.used().insert(name.to_owned());
         let file = &self.files[entry.file];
         let (bytes, offset) = file.bytes(entry.offsets);
-        let (mut element, mut bytes, shape) = (entry.element, Cow::Borrowed(bytes), entry.shape.as_slice());
-        let delta = self.deltas.get(name);
-        if let Some(delta) = delta {
-            let mut values = element.decode(&bytes);
-            delta.add_to(&mut values);
-            (element, bytes) = (Element::F32, Cow::Owned(Element::F32.encode(&values, name)?));
+        let (element, bytes, shape) = (entry.element, Cow::Borrowed(bytes), entry.shape.as_slice());
+        let mut stored =
+            StoredTensor { name, element, shape, bytes, merged: false, file: &file.path, offset };
+        if let Some(Trained::Whole(numbers)) = trained {
+            return stored.with(numbers);
         }
-        if let Some(values) = replaced {
-            (element, bytes) = (Element::F32, Cow::Owned(Element::F32.encode(values, name)?));
+        // What an adapter brings whole was trained as it is.
+        if let Some(form) = rounded.filter(|_| self.adapter_file != Some(entry.file)) {
+            stored = stored.rounded(*form)?;
         }
-        let merged = delta.is_some() || replaced.is_some();
-        Ok(StoredTensor { name, element, shape, bytes, merged, file: &file.path, offset })
+        if let Some(delta) = self.deltas.get(name) {
+            stored = stored.changed(|values| delta.add_to(values))?;
+        }
+        if let Some(Trained::Beside(merge)) = trained {
+            stored = stored.changed(|values| merge.add_to(values))?;
+        }
+        Ok(stored)
+    }
+
+    /// From here on these weights are the numbers that they have in narrow forms, by the names of the bare model.
+    pub fn round(&mut self, forms: BTreeMap<String, NarrowForm>) {
+        self.rounded = forms;
     }
 
     /// Puts what training made of a weight in the place of what is in its file.
@@ -202,12 +197,28 @@ impl Weights {
     /// # Errors
     /// `CheckpointError::Missing` for a weight that is not there or has another number of numbers.
     pub fn replace(&mut self, name: &str, values: Vec<f32>) -> Result<(), CheckpointError> {
-        let numbers = self.shape(name).map(|shape| shape.iter().product::<usize>());
-        if numbers != Some(values.len()) {
-            return Err(self.missing(vec![format!("{name} (of {} numbers)", values.len())]));
-        }
-        self.replaced.insert(name.to_owned(), values);
+        self.check_count(name, values.len())?;
+        self.trained.insert(name.to_owned(), Trained::Whole(values));
         Ok(())
+    }
+
+    /// Adds a trained adapter to a weight, whenever it is asked for.
+    ///
+    /// # Errors
+    /// `CheckpointError::Missing` for a weight that is not there or has another number of numbers.
+    pub fn merge(&mut self, name: &str, merge: Merge) -> Result<(), CheckpointError> {
+        let rank = merge.down.len() / merge.inputs.max(1);
+        self.check_count(name, merge.up.len() / rank.max(1) * merge.inputs)?;
+        self.trained.insert(name.to_owned(), Trained::Beside(merge));
+        Ok(())
+    }
+
+    fn check_count(&self, name: &str, count: usize) -> Result<(), CheckpointError> {
+        let numbers = self.shape(name).map(|shape| shape.iter().product::<usize>());
+        if numbers == Some(count) {
+            return Ok(());
+        }
+        Err(self.missing(vec![format!("{name} (of {count} numbers)")]))
     }
 
     /// Takes what an adapter changes: weights to be added to, and others that replace the base's.

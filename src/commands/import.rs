@@ -263,7 +263,8 @@ impl Args {
             Some(IntegerChoice::Int8) => IntegerType::Int8,
             Some(IntegerChoice::Int4) => IntegerType::Int4,
         };
-        let block_size = self.block_size.as_deref().map_or(Ok(32), str::parse).or_bad_input()?;
+        let block_size =
+            self.block_size.as_deref().map_or(Ok(LowBits::USUAL_BLOCK), str::parse).or_bad_input()?;
         Ok(Some(LowBits { weights, block_size }))
     }
 

@@ -1,8 +1,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{ComputeError, Parameters, Part};
+use super::{ComputeError, Model, Parameters, Part};
 use crate::architectures::{AdapterSlot, Linear, Parameter, Role};
+use crate::checkpoint::Merge;
 
 /// Thin products beside linear maps (`LoRA`, Hu et al. 2021).
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,30 @@ impl AdapterSettings {
 #[must_use]
 pub fn adapter_names(linear: &str) -> [String; 2] {
     ["lora_A", "lora_B"].map(|part| format!("{linear}.{part}.weight"))
+}
+
+impl Model {
+    /// The adapter beside a linear map, where there is one, as it is added to the weight.
+    ///
+    /// # Errors
+    /// `ComputeError::NotLoaded` for an adapter without its parts, which is a fault of this program.
+    pub fn merge(&self, linear: &Linear) -> Result<Option<Merge>, ComputeError> {
+        let Some(scale) = self.parameters().scale(&linear.name) else { return Ok(None) };
+        let [down, up] = adapter_names(&linear.name).map(|name| self.parameters().numbers(&name));
+        Ok(Some(Merge { inputs: linear.inputs, down: down?, up: up?, scale }))
+    }
+
+    /// The weight of a linear map as a graph takes it: the adapter beside it added, summed in f64.
+    ///
+    /// # Errors
+    /// `ComputeError::NotLoaded` for a map that the model does not have.
+    pub fn merged(&self, linear: &Linear) -> Result<Vec<f32>, ComputeError> {
+        let mut weight = self.parameters().numbers(&linear.weight().name)?;
+        if let Some(merge) = self.merge(linear)? {
+            merge.add_to(&mut weight);
+        }
+        Ok(weight)
+    }
 }
 
 /// Puts an adapter beside each of the maps: A uniform as PEFT draws it (Kaiming, a = sqrt 5), B zero.

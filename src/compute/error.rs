@@ -15,6 +15,11 @@ pub enum ComputeError {
     /// A weight that the list of the architecture does not have, which is a fault of this program.
     #[error("`{0}` was asked for and not loaded")]
     NotLoaded(String),
+    /// A weight in narrow numbers that would have to change.
+    #[error(
+        "`{0}` is kept in narrow numbers, which nothing trains; keep the base in `f32`, or train adapters beside it"
+    )]
+    Narrow(String),
     /// Training and logits need a head.
     #[error("the model has no head; attach one first")]
     NoHead,

@@ -5,7 +5,8 @@ use candle_core::Tensor;
 
 use super::kernels::activations::Function;
 use super::numbers::tensor;
-use super::ops::{self, Adapter, Affine, Distances, HeadForm, Lookup, Projected, Turns};
+use super::ops::{self, Adapter, Affine, Distances, HeadForm, Lookup, Matrix, Projected, Turns};
+use super::parameters::Held;
 use super::tape::{Gradients, Tape, Value};
 use super::{ComputeError, Dropout, PackedBatch, Parameters, adapter_names};
 use crate::architectures::{
@@ -74,18 +75,32 @@ impl<'a> Interpreter<'a> {
         Ok((named, gradients))
     }
 
-    fn named(&mut self, name: &str) -> Result<Value, ComputeError> {
-        let (info, tensor) = self.parameters.find(name)?;
+    /// A matrix or a table, in the numbers that it is kept in.
+    fn matrix(&mut self, name: &str) -> Result<Matrix, ComputeError> {
+        let (info, held) = self.parameters.find(name)?;
         self.met_trainable |= info.trainable;
+        let tensor = match held {
+            Held::Full(tensor) => tensor,
+            Held::Narrow(_) if info.trainable => return Err(ComputeError::Narrow(name.to_owned())),
+            Held::Narrow(matrix) => return Ok(Matrix::Narrow(Arc::clone(matrix))),
+        };
         if !(self.recording && info.trainable) {
-            return Ok(Value::constant(tensor.clone()));
+            return Ok(Value::constant(tensor.clone()).into());
         }
         if let Some(leaf) = self.leaves.get(name) {
-            return Ok(leaf.clone());
+            return Ok(leaf.clone().into());
         }
         let leaf = self.tape.leaf(tensor.clone());
         self.leaves.insert(name.to_owned(), leaf.clone());
-        Ok(leaf)
+        Ok(leaf.into())
+    }
+
+    /// The same in f32, for what is small or never narrow.
+    fn named(&mut self, name: &str) -> Result<Value, ComputeError> {
+        match self.matrix(name)? {
+            Matrix::Full(value) => Ok(value),
+            narrow @ Matrix::Narrow(_) => Ok(Value::constant(narrow.tensor()?)),
+        }
     }
 
     fn parameter(&mut self, parameter: &Parameter) -> Result<Value, ComputeError> {
@@ -102,7 +117,7 @@ impl<'a> Interpreter<'a> {
             }
         };
         let bias = linear.bias().map(|bias| self.parameter(&bias)).transpose()?;
-        let weight = self.parameter(&linear.weight())?;
+        let weight = self.matrix(&linear.weight().name)?;
         Ok(Affine { x: x.clone(), weight, bias, adapter, residual: None, function: None })
     }
 
@@ -171,7 +186,7 @@ impl<'a> Interpreter<'a> {
         activation: HeadActivation,
         x: &Value,
     ) -> Result<Value, ComputeError> {
-        let (weight, bias) = (self.named(&names[0])?, Some(self.named(&names[1])?));
+        let (weight, bias) = (self.matrix(&names[0])?, Some(self.named(&names[1])?));
         let function = match activation {
             HeadActivation::Linear => None,
             HeadActivation::Tanh => Some(Function::Tanh),
@@ -205,14 +220,14 @@ impl Operations for Interpreter<'_> {
 
     fn embed(&mut self, embedding: &Embedding) -> Result<Value, ComputeError> {
         let (ids, scale) = (self.batch.ids.clone(), embedding.scale);
-        let mut lookups = vec![Lookup { table: self.parameter(&embedding.tokens)?, ids, scale }];
+        let mut lookups = vec![Lookup { table: self.matrix(&embedding.tokens.name)?, ids, scale }];
         let others =
             [(&embedding.positions, &self.batch.places), (&embedding.segments, &self.batch.segments)];
         for (table, ids) in others {
             if let Some(table) = table {
                 let only_row = table.shape.first() == Some(&1);
                 let ids = if only_row { vec![0; ids.len()] } else { ids.clone() };
-                lookups.push(Lookup { table: self.parameter(table)?, ids, scale: 1.0 });
+                lookups.push(Lookup { table: self.matrix(&table.name)?, ids, scale: 1.0 });
             }
         }
         ops::embed(&mut self.tape, lookups)
@@ -238,7 +253,7 @@ impl Operations for Interpreter<'_> {
         let bias = match &attention.relative_bias {
             None => None,
             Some(bias) => {
-                let table = self.parameter(&bias.table)?;
+                let table = self.matrix(&bias.table.name)?;
                 Some(ops::distance_bias(&mut self.tape, (bias, table), self.batch.positions())?)
             }
         };

@@ -11,8 +11,10 @@ use super::{
     AdapterSettings, ComputeError, Dropout, PackedBatch, PaddedBatch, ParameterInfo, Parameters, Part,
     Positions,
 };
-use crate::architectures::{Linear, Parameter, Role, States, hidden_states, linear_maps, needed_weights};
-use crate::checkpoint::{Dense, FamilyConfig, Head, HeadForm, Pooling, Weights};
+use crate::architectures::{
+    Linear, Parameter, Role, States, hidden_states, linear_maps, narrow_form, needed_weights,
+};
+use crate::checkpoint::{BaseNumbers, Dense, FamilyConfig, Head, HeadForm, NarrowMatrix, Pooling, Weights};
 
 /// What is kept between the way forth and the way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +25,12 @@ pub enum Memory {
     LayerInputs,
 }
 
-/// A model in memory, in f32: the bare model, and where it has been given them, a head and adapters.
+/// A model in memory: the bare model, and where it has been given them, a head and adapters. It computes in f32, whatever the
+/// numbers that its base is kept in.
 #[derive(Debug)]
 pub struct Model {
     config: FamilyConfig,
+    base: BaseNumbers,
     parameters: Parameters,
     head: Option<HeadForm>,
     /// Of the adapters.
@@ -39,16 +43,40 @@ impl Model {
     /// # Errors
     /// `ComputeError::Checkpoint` names the weights that are missing.
     pub fn load(config: &FamilyConfig, weights: &Weights) -> Result<Self, ComputeError> {
+        Self::load_in(BaseNumbers::F32, config, weights)
+    }
+
+    /// The same with matrices and tables kept in these numbers: rounded one after the other, so that no f32 copy of the base
+    /// is ever in memory, and decoded where they are used. What is narrow stays frozen.
+    ///
+    /// # Errors
+    /// The same, and for a weight that is not finite in these numbers.
+    pub fn load_in(
+        base: BaseNumbers,
+        config: &FamilyConfig,
+        weights: &Weights,
+    ) -> Result<Self, ComputeError> {
         let needed = needed_weights(config);
         let shapes: Vec<(String, Vec<usize>)> =
             needed.iter().map(|parameter| (parameter.name.clone(), parameter.shape.clone())).collect();
         weights.check(&shapes)?;
         let mut parameters = Parameters::default();
         for parameter in needed {
-            let values = weights.get(&parameter.name, &parameter.shape)?.values();
-            parameters.insert(parameter, Part::Base, values)?;
+            let stored = weights.get(&parameter.name, &parameter.shape)?;
+            match narrow_form(&parameter, base) {
+                None => parameters.insert(parameter, Part::Base, stored.values())?,
+                Some(form) => {
+                    parameters.insert_narrow(parameter, Part::Base, NarrowMatrix::of(&stored, form)?);
+                }
+            }
         }
-        Ok(Self { config: config.clone(), parameters, head: None, dropout: 0.0 })
+        Ok(Self { config: config.clone(), base, parameters, head: None, dropout: 0.0 })
+    }
+
+    /// The numbers that the base is kept in.
+    #[must_use]
+    pub fn base(&self) -> BaseNumbers {
+        self.base
     }
 
     /// Puts a head behind the hidden states.
@@ -135,30 +163,6 @@ impl Model {
     #[must_use]
     pub fn is_adapted(&self, linear: &Linear) -> bool {
         self.parameters.scale(&linear.name).is_some()
-    }
-
-    /// The weight of a linear map as a graph takes it: the adapter beside it added, summed in f64.
-    ///
-    /// # Errors
-    /// `ComputeError::NotLoaded` for a map that the model does not have.
-    #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-    pub fn merged(&self, linear: &Linear) -> Result<Vec<f32>, ComputeError> {
-        let mut weight = self.parameters.numbers(&linear.weight().name)?;
-        let Some(scale) = self.parameters.scale(&linear.name) else { return Ok(weight) };
-        let [down, up] = super::adapter_names(&linear.name).map(|name| self.parameters.numbers(&name));
-        let (down, up) = (down?, up?);
-        let rank = down.len() / linear.inputs.max(1);
-        let rows = weight.chunks_exact_mut(linear.inputs).zip(up.chunks_exact(rank));
-        for (row, up) in rows {
-            for (column, weight) in row.iter_mut().enumerate() {
-                let products = up.iter().enumerate();
-                let product: f64 = products
-                    .map(|(r, &up)| f64::from(up) * f64::from(down[r * linear.inputs + column]))
-                    .sum();
-                *weight = (f64::from(*weight) + f64::from(scale) * product) as f32;
-            }
-        }
-        Ok(weight)
     }
 
     /// The hidden states of a batch, row by row: [rows, length, width] or, of the last token alone,

@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use candle_core::Tensor;
 
 use super::ComputeError;
+use super::kernels::narrow::decoded;
 use super::numbers::{change, numbers, tensor};
 use crate::architectures::Parameter;
+use crate::checkpoint::NarrowMatrix;
 
 /// Which part of a model a parameter belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +31,19 @@ pub struct ParameterInfo {
     pub trainable: bool,
 }
 
-/// The numbers of a model by name, in f32.
+/// The numbers of one parameter.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    /// In f32.
+    Full(Tensor),
+    /// In narrow numbers, which nothing changes.
+    Narrow(Arc<NarrowMatrix>),
+}
+
+/// The numbers of a model by name: in f32, but for frozen matrices that are kept in less.
 #[derive(Debug, Default)]
 pub struct Parameters {
-    stored: BTreeMap<String, (ParameterInfo, Tensor)>,
+    stored: BTreeMap<String, (ParameterInfo, Held)>,
     /// The factor of the adapter beside a linear map, by the name of the map.
     scales: HashMap<String, f32>,
 }
@@ -43,9 +55,29 @@ impl Parameters {
     /// `ComputeError::Candle` where the numbers do not fill the shape.
     pub fn insert(&mut self, parameter: Parameter, part: Part, values: Vec<f32>) -> Result<(), ComputeError> {
         let tensor = tensor(values, &parameter.shape)?;
-        let name = parameter.name.clone();
-        self.stored.insert(name, (ParameterInfo { parameter, part, trainable: false }, tensor));
+        self.hold(parameter, part, Held::Full(tensor));
         Ok(())
+    }
+
+    /// Puts in a frozen matrix in narrow numbers.
+    pub(super) fn insert_narrow(&mut self, parameter: Parameter, part: Part, matrix: NarrowMatrix) {
+        self.hold(parameter, part, Held::Narrow(Arc::new(matrix)));
+    }
+
+    fn hold(&mut self, parameter: Parameter, part: Part, held: Held) {
+        let name = parameter.name.clone();
+        self.stored.insert(name, (ParameterInfo { parameter, part, trainable: false }, held));
+    }
+
+    /// Bytes that the numbers of one take in memory.
+    ///
+    /// # Errors
+    /// `ComputeError::NotLoaded` where there is none of this name.
+    pub fn bytes(&self, name: &str) -> Result<usize, ComputeError> {
+        Ok(match &self.find(name)?.1 {
+            Held::Full(tensor) => tensor.elem_count() * size_of::<f32>(),
+            Held::Narrow(matrix) => matrix.bytes(),
+        })
     }
 
     /// Every parameter, by name.
@@ -65,12 +97,15 @@ impl Parameters {
         }
     }
 
-    /// The numbers of one, rows first.
+    /// The numbers of one, rows first; of narrow ones those that they stand for.
     ///
     /// # Errors
     /// `ComputeError::NotLoaded` where there is none of this name.
     pub fn numbers(&self, name: &str) -> Result<Vec<f32>, ComputeError> {
-        Ok(numbers(&self.find(name)?.1)?.to_vec())
+        match &self.find(name)?.1 {
+            Held::Full(tensor) => Ok(numbers(tensor)?.to_vec()),
+            Held::Narrow(matrix) => Ok(decoded(matrix)),
+        }
     }
 
     /// The shape of one.
@@ -84,9 +119,12 @@ impl Parameters {
     /// Changes the numbers of one in place.
     ///
     /// # Errors
-    /// `ComputeError::NotLoaded` where there is none of this name.
+    /// `ComputeError::NotLoaded` where there is none of this name, `Narrow` where it is kept in less than f32.
     pub fn change(&mut self, name: &str, work: impl FnMut(&mut [f32])) -> Result<(), ComputeError> {
-        change(&self.find(name)?.1, work)
+        match &self.find(name)?.1 {
+            Held::Full(tensor) => change(tensor, work),
+            Held::Narrow(_) => Err(ComputeError::Narrow(name.to_owned())),
+        }
     }
 
     pub(super) fn set_scale(&mut self, linear: &str, scale: f32) {
@@ -97,7 +135,7 @@ impl Parameters {
         self.scales.get(linear).copied()
     }
 
-    pub(super) fn find(&self, name: &str) -> Result<&(ParameterInfo, Tensor), ComputeError> {
+    pub(super) fn find(&self, name: &str) -> Result<&(ParameterInfo, Held), ComputeError> {
         self.stored.get(name).ok_or_else(|| ComputeError::NotLoaded(name.to_owned()))
     }
 }

@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 
 use super::FinetuneError;
-use crate::architectures::linear_maps;
-use crate::checkpoint::{Checkpoint, Dense, Head, HeadChoice, LoadedHead, StoredTensor, load_head};
+use crate::architectures::{linear_maps, round_base};
+use crate::checkpoint::{
+    BaseNumbers, Checkpoint, Dense, Head, HeadChoice, LoadedHead, StoredTensor, load_head,
+};
 use crate::onnx::graph::{Addition, ImportOptions, ImportReport, write_model};
 
 /// Writes the mean of several fits of one checkpoint as a model folder. `fits` are model folders with their adapters in
@@ -10,8 +12,8 @@ use crate::onnx::graph::{Addition, ImportOptions, ImportReport, write_model};
 /// two means is another matrix, and of adapters that turned their ranks against each other it may be nothing at all.
 ///
 /// # Errors
-/// `FinetuneError` for a fit that is not one of this checkpoint, heads of different forms, or a folder that cannot be
-/// written.
+/// `FinetuneError` for a fit that is not one of this checkpoint, heads of different forms, bases in different numbers, or a
+/// folder that cannot be written.
 pub fn average(
     fits: &[PathBuf],
     checkpoint: &Path,
@@ -21,8 +23,10 @@ pub fn average(
     let mut mean = Checkpoint::open(checkpoint)?;
     mean.config.limit_positions(options.rotary_positions());
     let outputs = load_head(&mean, &options.head, options.outputs.as_deref())?.outputs;
-    let opened =
+    let mut opened =
         fits.iter().map(|fit| Checkpoint::open_adapter(fit, checkpoint)).collect::<Result<Vec<_>, _>>()?;
+    mean.base = common_base(&opened)?;
+    [&mut mean].into_iter().chain(&mut opened).for_each(round_base);
     for linear in linear_maps(&mean.config) {
         let weight = linear.weight();
         let stored = opened
@@ -43,6 +47,19 @@ pub fn average(
     let head = LoadedHead { head: mean_head(&heads)?, outputs };
     let options = ImportOptions { head: HeadChoice::Own, ..options.clone() };
     Ok(write_model((&mean, &head), target, &options, add)?)
+}
+
+/// The numbers that the base of all the fits was kept in.
+fn common_base(fits: &[Checkpoint]) -> Result<BaseNumbers, FinetuneError> {
+    let first = fits.first().map(|fit| fit.base).unwrap_or_default();
+    match fits.iter().find(|fit| fit.base != first) {
+        None => Ok(first),
+        Some(other) => Err(FinetuneError::Settings(format!(
+            "the fits were trained on a base in `{}` and in `{}`; only fits on the same one have a mean",
+            first.name(),
+            other.base.name()
+        ))),
+    }
 }
 
 /// The mean of heads that differ in their numbers alone.

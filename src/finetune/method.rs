@@ -1,5 +1,5 @@
 use crate::architectures::Role;
-use crate::checkpoint::Head;
+use crate::checkpoint::{BaseNumbers, Head};
 use crate::compute::{AdapterSettings, Model, Part};
 
 use super::FinetuneError;
@@ -20,8 +20,15 @@ impl Method {
     /// decoders have no bias in their files; `head_bias` says whether one is trained all the same.
     ///
     /// # Errors
-    /// `FinetuneError` for adapters without a place.
+    /// `FinetuneError` for adapters without a place, and for everything where the base is kept in less than f32.
     pub fn prepare(&self, model: &mut Model, head: &Head, head_bias: bool) -> Result<(), FinetuneError> {
+        if *self == Self::Full && model.base() != BaseNumbers::F32 {
+            let message = format!(
+                "the base is kept in `{}`, which nothing trains; keep it in `f32`, or train adapters beside it",
+                model.base().name()
+            );
+            return Err(FinetuneError::Settings(message));
+        }
         model.attach(head)?;
         if let Self::Adapters(settings) = self {
             model.adapt(settings)?;

@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::{FinetuneError, Trainer};
-use crate::checkpoint::Element;
+use crate::checkpoint::{BaseNumbers, Element};
 use crate::files;
 
 /// The version of the state that is written, and the only one that is read.
@@ -66,7 +66,12 @@ impl Trainer {
 
     /// Everything beside the weights that decides the next step.
     fn stated(&self) -> String {
-        format!("{:?}, dropout {}", self.settings, self.model.dropout())
+        let base = match self.model.base() {
+            // States that were written before a base could be narrow say nothing of it.
+            BaseNumbers::F32 => String::new(),
+            narrow => format!(", base {}", narrow.name()),
+        };
+        format!("{:?}, dropout {}{base}", self.settings, self.model.dropout())
     }
 
     /// Goes on from a state that a trainer with the same model and settings wrote; gives its position.

@@ -11,12 +11,12 @@ use crate::workshop::Said;
 
 /// What the tiny checkpoints can read: their words, and labels made of them.
 const READS: &str = "max_tokens = 24\ntruncation = { kind = \"parts\", floor = 1 }\n";
-const BOTH: &str = "template = { kind = \"concatenated\", labels = { prompt = \"w4 \", response_a = \" w5 \", \
+pub(crate) const BOTH: &str = "template = { kind = \"concatenated\", labels = { prompt = \"w4 \", response_a = \" w5 \", \
                     response_b = \" w6 \", between_turns = \" w8 \" } }\n";
 const ONE: &str = "template = { kind = \"single\", labels = { prompt = \"w4 \", response = \" w7 \", between_turns = \" w8 \" } }\n";
 const FULL: &str = "method = \"full\"\nlearning_rate = 3e-3\nhead_learning_rate = 3e-2\nepochs = 6\n";
 
-const LORA: &str = "learning_rate = 1e-2\nhead_learning_rate = 3e-2\nepochs = 5\n\
+pub(crate) const LORA: &str = "learning_rate = 1e-2\nhead_learning_rate = 3e-2\nepochs = 5\n\
                     lora = { rank = 4, alpha = 8.0, dropout = 0.05 }\n";
 
 pub(crate) struct Shop(tempfile::TempDir);
@@ -52,7 +52,7 @@ impl Shop {
         Said::of(&mut self.command(arguments))
     }
 
-    fn configure(&self, run: &str, model: &str, recipe: &str) {
+    pub(crate) fn configure(&self, run: &str, model: &str, recipe: &str) {
         let model = checkpoint(model);
         let predictor =
             format!("[[predictor]]\nkind = \"finetune\"\nmodel = {:?}\n", model.display().to_string());
@@ -249,6 +249,10 @@ fn faults_of_a_recipe_are_found_before_any_work() {
         ("outputs = 1\n", "a reward (`outputs = 1`) reads one response"),
         ("method = \"head\"\noutputs = 4\n", "`outputs` is `4`"),
         ("method = \"head\"\nlearning_rate = 1e-3\n", "`learning_rate` has no effect here"),
+        (
+            "method = \"full\"\nlora = { base = \"int4\" }\n",
+            "`lora.base` is `int4` beside `method = \"full\"`: it trains every weight",
+        ),
         (
             "[[predictor.teacher]]\npredictions = \"none.csv\"\nweight = 0.5\n",
             "its folds are not at `splits.csv`",

@@ -30,6 +30,7 @@ mod low_bits;
 #[path = "../models/mod.rs"]
 mod model_folders;
 mod models;
+mod narrow_base;
 mod pipeline;
 mod report;
 mod score;

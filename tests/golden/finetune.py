@@ -5,6 +5,10 @@ layers (x W' + b + alpha/r (x A') B'), everything, the head alone; AdamW in two 
 soft targets with weights and label smoothing, dropout off. A reward of one output is trained on pairs of texts by the loss of
 Rao and Kupper (1967). Where a checkpoint stores several maps as one, each of them gets an adapter of its own; the normalisation in front
 of ModernBERT's classifier is made part of it, and the layer before gets a bias of 0, which is the head that is trained here.
+
+`narrow` has adapters on a frozen base in fewer bits: what is kept in bf16 is rounded to it and back, and the matrices of linear
+maps in blocks of 32 whole numbers are what those stand for, by the formula of low_bits.py. Everything else stays f32. The last
+digits of all losses depend on the processor: `narrow` was added to a file whose other numbers stayed as they were.
 """
 import json
 import pathlib
@@ -13,6 +17,8 @@ import numpy as np
 import torch
 import transformers
 from transformers import AutoModelForSequenceClassification
+
+from low_bits import meant, rounded
 
 CHECKPOINTS = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "checkpoints"
 STEPS, ROWS, RANK, ALPHA, SMOOTHING = 10, 6, 4, 8.0, 0.1
@@ -27,6 +33,9 @@ CLASSIFIERS = ["bert-classifier", "gemma2-classifier", "roberta-classifier", "de
 # Those that stand for the others where everything or the head alone is trained.
 ALL_METHODS = CLASSIFIERS[:2] + ["deberta-v3-classifier", "modernbert-classifier"]
 HEADS = ("classifier", "score", "pooler", "head")
+# Those that are trained on bases in fewer bits: tables of positions and segments, a decoder, a table of distances, maps stored as one.
+NARROW = ["bert-classifier", "gemma2-classifier", "deberta-v3-classifier", "modernbert-classifier"]
+BLOCK = 32
 # Half of the logarithm of theta, for rewards.
 ETA = 0.4
 
@@ -59,6 +68,20 @@ def absorb_norm(model):
         model.classifier.weight.mul_(model.head.norm.weight)
         model.head.norm.weight.fill_(1.0)
     model.head.dense.bias = torch.nn.Parameter(torch.zeros(model.head.dense.out_features))
+
+
+def narrow(model, base):
+    """Rounds matrices and tables of the bare model to what they stand for in a base of these numbers."""
+    for name, module in model.named_modules():
+        if any(part in HEADS for part in name.split(".")) or not isinstance(module, (torch.nn.Linear, torch.nn.Embedding)):
+            continue
+        weight = module.weight.data
+        if base == "bf16" or isinstance(module, torch.nn.Embedding):
+            weight.copy_(weight.to(torch.bfloat16).float())
+        else:
+            rows = weight.numpy()
+            numbers, scales, zeros = rounded(rows, int(base.removeprefix("int")), BLOCK, np.float32)
+            weight.copy_(torch.from_numpy(meant(numbers, scales, zeros, rows.shape[1]).copy()))
 
 
 def data(vocabulary, classes):
@@ -114,11 +137,13 @@ def loss_of(logits, step):
     return (each * weights).sum() / weights.sum()
 
 
-def run(checkpoint, method):
+def run(checkpoint, method, base="f32"):
     model = AutoModelForSequenceClassification.from_pretrained(CHECKPOINTS / checkpoint, attn_implementation="eager", dtype=torch.float32)
     model.eval()
     if model.config.model_type == "modernbert":
         absorb_norm(model)
+    if base != "f32":
+        narrow(model, base)
     steps = data(model.config.vocab_size, model.config.num_labels)
     names, optimizer = prepare(model, method)
     schedule = transformers.get_cosine_schedule_with_warmup(optimizer, WARMUP, STEPS)
@@ -147,7 +172,10 @@ def main():
     cases = [run(checkpoint, method) for checkpoint in CLASSIFIERS for method in ("adapters", "full", "head")
              if method == "adapters" or checkpoint in ALL_METHODS]
     data_of = {case["checkpoint"]: case.pop("steps") for case in cases}
-    print(json.dumps({"torch": torch.__version__, "transformers": transformers.__version__, "settings": settings, "steps": data_of, "cases": cases}))
+    narrow_cases = [{"base": base, **run(checkpoint, "adapters", base)} for checkpoint in NARROW for base in ("bf16", "int8", "int4")]
+    assert all(case.pop("steps") == data_of[case["checkpoint"]] for case in narrow_cases)
+    print(json.dumps({"torch": torch.__version__, "transformers": transformers.__version__, "settings": settings, "steps": data_of,
+                      "cases": cases, "narrow": narrow_cases}))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tiebreak::checkpoint::{Checkpoint, HeadChoice, load_head};
+use tiebreak::checkpoint::{BaseNumbers, Checkpoint, HeadChoice, load_head};
 use tiebreak::compute::{AdapterSettings, Memory, Model, PaddedBatch, adapter_names};
 use tiebreak::finetune::{
     AdamWSettings, Decay, Loss, Method, Schedule, StepReport, Targets, Trainer, TrainerSettings,
@@ -19,6 +19,7 @@ pub(crate) struct Golden {
     settings: Settings,
     steps: BTreeMap<String, Vec<Step>>,
     pub(crate) cases: Vec<Case>,
+    pub(crate) narrow: Vec<Case>,
 }
 
 #[derive(Deserialize)]
@@ -46,9 +47,11 @@ struct Step {
 pub(crate) struct Case {
     pub(crate) checkpoint: String,
     pub(crate) method: String,
-    adapted: Vec<String>,
-    losses: Vec<f64>,
-    norms: Vec<f64>,
+    #[serde(default)]
+    pub(crate) base: BaseNumbers,
+    pub(crate) adapted: Vec<String>,
+    pub(crate) losses: Vec<f64>,
+    pub(crate) norms: Vec<f64>,
 }
 
 impl Case {
@@ -96,7 +99,7 @@ impl Golden {
     /// The same with other adapters.
     fn trainer_with(&self, case: &Case, memory: Memory, adapters: AdapterSettings) -> Trainer {
         let checkpoint = Checkpoint::open(&fixture(&case.checkpoint)).unwrap();
-        let mut model = Model::load(&checkpoint.config, &checkpoint.weights).unwrap();
+        let mut model = Model::load_in(case.base, &checkpoint.config, &checkpoint.weights).unwrap();
         let head = load_head(&checkpoint, &HeadChoice::Own, None).unwrap().head;
         let method = match case.method.as_str() {
             "adapters" => Method::Adapters(adapters),
@@ -110,6 +113,10 @@ impl Golden {
             let values = start(self.settings.rank * own.inputs, number);
             model.parameters_mut().change(&down, |numbers| numbers.copy_from_slice(&values)).unwrap();
         }
+        Trainer::new(model, self.settings_of(case, memory)).unwrap()
+    }
+
+    pub(crate) fn settings_of(&self, case: &Case, memory: Memory) -> TrainerSettings {
         let s = &self.settings;
         let optimizer = AdamWSettings {
             learning_rate: s.learning_rate,
@@ -121,8 +128,7 @@ impl Golden {
         let schedule = Schedule { warmup_steps: s.warmup_steps, total_steps: s.total_steps, decay };
         let loss = self.loss(case, s.label_smoothing);
         let clip_norm = Some(s.clip_norm);
-        Trainer::new(model, TrainerSettings { loss, optimizer, schedule, clip_norm, memory, seed: 3 })
-            .unwrap()
+        TrainerSettings { loss, optimizer, schedule, clip_norm, memory, seed: 3 }
     }
 
     /// The examples of a step in batches of these numbers of them; of a reward an example is two texts.

@@ -13,14 +13,14 @@ use super::finetune::{Case, Golden, fixture, golden};
 
 const TOLERANCE: f32 = 1e-5;
 
-fn trained(golden: &Golden, case: &Case) -> Trainer {
+pub(crate) fn trained(golden: &Golden, case: &Case) -> Trainer {
     let mut trainer = golden.trainer(case, Memory::Everything);
     golden.run(case, &mut trainer, 0..6, &[6]);
     trainer
 }
 
 /// The logits of a model folder through ONNX Runtime.
-fn graph_logits(folder: &std::path::Path, batch: &PaddedBatch) -> Vec<f32> {
+pub(crate) fn graph_logits(folder: &std::path::Path, batch: &PaddedBatch) -> Vec<f32> {
     let card = ModelCard::read(folder).unwrap();
     card.verify(folder).unwrap();
     let head = card.read_head(folder).unwrap().unwrap();
@@ -34,7 +34,7 @@ fn graph_logits(folder: &std::path::Path, batch: &PaddedBatch) -> Vec<f32> {
     rows.flat_map(|(row, valid)| head.logits(row, valid.iter().filter(|&&valid| valid).count())).collect()
 }
 
-fn largest(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn largest(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter()
         .zip(b)
@@ -69,7 +69,7 @@ fn the_graph_of_a_trained_model_gives_the_outputs_of_the_training() {
 }
 
 /// A model folder of a trained case with its adapters in it.
-fn export_with_adapter(golden: &Golden, case: &Case, trainer: &Trainer, target: &std::path::Path) {
+pub(crate) fn export_with_adapter(golden: &Golden, case: &Case, trainer: &Trainer, target: &std::path::Path) {
     let add = |folder: &std::path::Path, _: &ModelCard| {
         Ok(save_adapter(trainer.model(), &golden.adapters(), folder)?)
     };

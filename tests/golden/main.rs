@@ -23,6 +23,7 @@ mod encoding;
 mod finetune;
 mod finetune_export;
 mod finetune_minilm;
+mod finetune_narrow;
 mod left_padding;
 mod low_bits;
 mod metrics;

@@ -15,12 +15,16 @@ use config::AdapterConfig;
 use super::ignorable::is_ignorable;
 use super::mapped::MappedFile;
 use super::weights::{Entry, element_of};
-use super::{CheckpointError, Weights};
+use super::{BaseNumbers, CheckpointError, Weights};
 
 /// The weights of an adapter.
 const WEIGHTS: &str = "adapter_model.safetensors";
 /// What PEFT puts before the names of the model that it adapts.
 const PREFIX: &str = "base_model.model.";
+
+/// The key of the metadata of the weights that says in which numbers the base was while the adapter was trained; `f32` where
+/// there is none.
+pub const BASE_NUMBERS: &str = "tiebreak.base";
 
 /// The two matrices of a module, where found: A `[rank, inputs]` and B `[outputs, rank]`.
 #[derive(Default)]
@@ -29,15 +33,22 @@ struct Pair {
     b: Option<Entry>,
 }
 
-/// Puts an adapter on the weights of its base.
+/// Puts an adapter on the weights of its base; gives the numbers in which that was while the adapter was trained.
 ///
 /// # Errors
 /// `CheckpointError` for files that cannot be read, a kind of adapter that is not merged, and the first module or
 /// shape that does not fit the base.
-pub(super) fn attach(weights: &mut Weights, folder: &Path) -> Result<(), CheckpointError> {
+pub(super) fn attach(weights: &mut Weights, folder: &Path) -> Result<BaseNumbers, CheckpointError> {
     let config = AdapterConfig::read(folder)?;
     let path = folder.join(WEIGHTS);
     let (file, metadata) = MappedFile::open(&path)?;
+    let stated = metadata.metadata().as_ref().and_then(|all| all.get(BASE_NUMBERS));
+    let base = stated.map_or(Some(BaseNumbers::F32), |name| BaseNumbers::of_name(name)).ok_or_else(|| {
+        let message = format!(
+            "`{BASE_NUMBERS}` of {WEIGHTS} is none of `f32`, `bf16`, `int8`, `int4`; a later tiebreak wrote it"
+        );
+        mismatch(folder, message)
+    })?;
     let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
     let mut saved: Vec<(String, Entry)> = Vec::new();
     for (name, info) in metadata.tensors() {
@@ -74,7 +85,7 @@ pub(super) fn attach(weights: &mut Weights, folder: &Path) -> Result<(), Checkpo
     }
     on.check_complete(weights, &deltas)?;
     weights.change(file, deltas, saved);
-    Ok(())
+    Ok(base)
 }
 
 /// An adapter that is being put on.

@@ -5,6 +5,7 @@
 
 pub(super) mod activations;
 pub(super) mod functions;
+pub(super) mod narrow;
 pub(super) mod norms;
 mod rows;
 pub(super) mod scores;

@@ -1,5 +1,6 @@
 use candle_core::Tensor;
 
+use super::Matrix;
 use crate::compute::ComputeError;
 use crate::compute::kernels::activations::{Function, activate, activate_back};
 use crate::compute::kernels::for_rows;
@@ -26,7 +27,7 @@ pub(in super::super) struct Affine {
     /// x: [rows, inputs].
     pub(in super::super) x: Value,
     /// W: [outputs, inputs].
-    pub(in super::super) weight: Value,
+    pub(in super::super) weight: Matrix,
     /// b: \[outputs\].
     pub(in super::super) bias: Option<Value>,
     /// Beside W.
@@ -39,9 +40,9 @@ pub(in super::super) struct Affine {
 
 /// Computes it and records the way back, which takes no gradient of what is frozen.
 pub(in super::super) fn affine(tape: &mut Tape, affine: Affine) -> Result<Value, ComputeError> {
-    let (outputs, inputs) = affine.weight.tensor.dims2()?;
+    let (outputs, inputs) = affine.weight.shape()?;
     let x = affine.x.tensor.reshape(((), inputs))?;
-    let sum = x.matmul(&affine.weight.tensor.t()?)?;
+    let sum = x.matmul(&affine.weight.tensor()?.t()?)?;
     let inner = match &affine.adapter {
         None => None,
         Some(adapter) => Some(seen(adapter, &x)?.matmul(&adapter.down.tensor.t()?)?),
@@ -57,9 +58,9 @@ pub(in super::super) fn affine(tape: &mut Tape, affine: Affine) -> Result<Value,
     let adapter = affine.adapter.clone();
     let (down, up) =
         (adapter.as_ref().map(|adapter| &adapter.down), adapter.as_ref().map(|adapter| &adapter.up));
-    let optional = [affine.bias.as_ref(), affine.residual.as_ref(), down, up];
+    let optional = [affine.weight.value(), affine.bias.as_ref(), affine.residual.as_ref(), down, up];
     let inputs: Vec<Value> =
-        [&affine.x, &affine.weight].into_iter().chain(optional.into_iter().flatten()).cloned().collect();
+        std::iter::once(&affine.x).chain(optional.into_iter().flatten()).cloned().collect();
     let inputs: Vec<&Value> = inputs.iter().collect();
     let before = affine.function.is_some().then_some(sum);
     Ok(tape.record(&inputs, result, move |gradient, gradients| {
@@ -158,8 +159,8 @@ impl Back {
         if let Some(residual) = &affine.residual {
             gradients.add(residual.node, gradient.clone())?;
         }
-        if affine.weight.node.is_some() {
-            gradients.add(affine.weight.node, gradient.t()?.matmul(&x)?)?;
+        if affine.weight.node().is_some() {
+            gradients.add(affine.weight.node(), gradient.t()?.matmul(&x)?)?;
         }
         if let Some(bias) = affine.bias.as_ref().filter(|bias| bias.node.is_some()) {
             let (rows, width) = gradient.dims2()?;
@@ -183,7 +184,7 @@ impl Back {
             below = Some((middle, adapter));
         }
         if affine.x.node.is_some() {
-            let back = gradient.matmul(&affine.weight.tensor)?;
+            let back = gradient.matmul(&affine.weight.tensor()?)?;
             let dropped = below.as_ref().and_then(|(middle, adapter)| {
                 adapter.kept.as_ref().map(|kept| (middle, &adapter.down, adapter.scale, kept))
             });
@@ -203,8 +204,9 @@ impl Back {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{values, worst};
+    use super::super::check::{narrow, values, worst};
     use super::*;
+    use crate::checkpoint::BaseNumbers;
 
     /// [x, W, b, A, B, residual]
     const SHAPES: [&[usize]; 6] = [&[5, 7], &[6, 7], &[6], &[5, 7], &[6, 5], &[5, 6]];
@@ -213,7 +215,7 @@ mod tests {
         let adapter = Adapter { down: values[3].clone(), up: values[4].clone(), scale: 0.7, kept: None };
         Affine {
             x: values[0].clone(),
-            weight: values[1].clone(),
+            weight: values[1].clone().into(),
             bias: Some(values[2].clone()),
             adapter: Some(adapter),
             residual: Some(values[5].clone()),
@@ -241,6 +243,45 @@ mod tests {
             affine(tape, whole)
         });
         assert!(difference < 2e-3, "{difference:e}");
+    }
+
+    #[test]
+    fn the_way_back_beside_a_narrow_matrix_is_the_slope_and_the_bits_of_the_same_numbers_in_f32() {
+        // 40 inputs are a block and a part of one.
+        let shapes: [&[usize]; 5] = [&[5, 40], &[6], &[3, 40], &[6, 3], &[5, 6]];
+        for base in [BaseNumbers::Bf16, BaseNumbers::Int8, BaseNumbers::Int4] {
+            let narrow = narrow(&values(6 * 40, 8), 40, base);
+            let full = Matrix::from(Value::constant(narrow.tensor().unwrap()));
+            let build = |values: &[Value], weight: &Matrix| {
+                let adapter =
+                    Adapter { down: values[2].clone(), up: values[3].clone(), scale: 0.7, kept: None };
+                Affine {
+                    x: values[0].clone(),
+                    weight: weight.clone(),
+                    bias: Some(values[1].clone()),
+                    adapter: Some(adapter),
+                    residual: Some(values[4].clone()),
+                    function: Some(Function::Tanh),
+                }
+            };
+            let difference = worst(&shapes, |tape, values| affine(tape, build(values, &narrow)));
+            assert!(difference < 2e-3, "{base:?} {difference:e}");
+            let run = |weight: &Matrix| {
+                let mut tape = Tape::default();
+                let inputs = shapes.iter().zip(0..);
+                let leaves: Vec<Value> = inputs
+                    .map(|(shape, seed)| {
+                        tape.leaf(tensor(values(shape.iter().product(), seed), shape).unwrap())
+                    })
+                    .collect();
+                let result = affine(&mut tape, build(&leaves, weight)).unwrap();
+                let (seed, out) = (result.tensor.ones_like().unwrap(), result.numbers().unwrap());
+                let mut gradients = tape.backward(vec![(result, seed)]).unwrap();
+                let of = |leaf: &Value| numbers(&gradients.take(leaf).unwrap()).unwrap().to_vec();
+                (out, leaves.iter().map(of).collect::<Vec<_>>())
+            };
+            assert!(run(&narrow) == run(&full), "{base:?}");
+        }
     }
 
     #[test]

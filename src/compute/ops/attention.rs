@@ -3,6 +3,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
+use super::Matrix;
 use super::embedding::{Lookup, embed};
 use super::one_head::{HeadBack, OneHead};
 use crate::architectures::{Mask, RelativeBias};
@@ -211,7 +212,7 @@ impl Layer {
 /// The learnt bias of each pair of places: [heads, places, places].
 pub(in super::super) fn distance_bias(
     tape: &mut Tape,
-    (bias, table): (&RelativeBias, Value),
+    (bias, table): (&RelativeBias, Matrix),
     places: usize,
 ) -> Result<Value, ComputeError> {
     let pairs = (0..places).flat_map(|asking| (0..places).map(move |asked| (asking, asked)));
@@ -291,7 +292,7 @@ mod tests {
         let bias = RelativeBias { table, max_distance: 4, both_directions: true };
         let difference = worst(&[&[9, 12], &[9, 6], &[9, 6], &[6, 4]], |tape, values| {
             let [query, key, value] = [0, 1, 2].map(|index| values[index].clone());
-            let bias = Some(distance_bias(tape, (&bias, values[3].clone()), 5)?);
+            let bias = Some(distance_bias(tape, (&bias, values[3].clone().into()), 5)?);
             attend(
                 tape,
                 form(Mask::Padding, None),

@@ -1,5 +1,9 @@
 //! Gradients against differences, for the tests of every step.
 
+use std::sync::Arc;
+
+use super::Matrix;
+use crate::checkpoint::{BaseNumbers, NarrowMatrix};
 use crate::compute::ComputeError;
 use crate::compute::numbers::{numbers, tensor};
 use crate::compute::tape::{Tape, Value};
@@ -7,6 +11,12 @@ use crate::compute::tape::{Tape, Value};
 /// Numbers that look random, the same in every run, between -1 and 1.
 pub(super) fn values(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|n| (((n + 3) * (seed + 11) * 7919) % 1013) as f32 / 506.0 - 1.0).collect()
+}
+
+/// A matrix in narrow numbers.
+pub(super) fn narrow(values: &[f32], width: usize, base: BaseNumbers) -> Matrix {
+    let matrix = NarrowMatrix::of_values(values, width, base.of_maps().expect("less than f32"));
+    Matrix::Narrow(Arc::new(matrix.expect("finite")))
 }
 
 /// The largest difference between the gradient of a weighted sum of the results and its central differences, by

@@ -1,5 +1,7 @@
+use super::Matrix;
 use crate::compute::ComputeError;
 use crate::compute::kernels::for_rows;
+use crate::compute::kernels::narrow::decoded_rows;
 use crate::compute::numbers::{numbers, tensor};
 use crate::compute::tape::{Tape, Value};
 
@@ -7,7 +9,7 @@ use crate::compute::tape::{Tape, Value};
 #[derive(Clone, Debug)]
 pub(in super::super) struct Lookup {
     /// [rows, width].
-    pub(in super::super) table: Value,
+    pub(in super::super) table: Matrix,
     /// One a token.
     pub(in super::super) ids: Vec<u32>,
     /// Of the row.
@@ -18,33 +20,44 @@ pub(in super::super) struct Lookup {
 pub(in super::super) fn embed(tape: &mut Tape, lookups: Vec<Lookup>) -> Result<Value, ComputeError> {
     let mut sum = Vec::new();
     for lookup in &lookups {
-        let (rows, width) = lookup.table.tensor.dims2()?;
+        let (rows, width) = lookup.table.shape()?;
         if let Some(id) = lookup.ids.iter().find(|&&id| id as usize >= rows) {
             return Err(ComputeError::Batch(format!("row {id} is beyond the {rows} rows of the table")));
         }
         sum.resize(lookup.ids.len() * width, 0.0);
-        let table = numbers(&lookup.table.tensor)?;
-        for_rows(&mut sum, width, |token, out| {
-            let row = &table[lookup.ids[token] as usize * width..][..width];
+        let add = |out: &mut [f32], row: &[f32]| {
             out.iter_mut().zip(row).for_each(|(out, value)| *out += lookup.scale * value);
-        });
+        };
+        match &lookup.table {
+            Matrix::Full(table) => {
+                let table = numbers(&table.tensor)?;
+                for_rows(&mut sum, width, |token, out| {
+                    add(out, &table[lookup.ids[token] as usize * width..][..width]);
+                });
+            }
+            Matrix::Narrow(table) => {
+                let used = decoded_rows(table, &lookup.ids);
+                for_rows(&mut sum, width, |token, out| add(out, &used[token * width..][..width]));
+            }
+        }
     }
     let tokens = lookups.first().map_or(0, |lookup| lookup.ids.len());
     let width = sum.len() / tokens.max(1);
     let result = tensor(sum, &[tokens, width])?;
-    let tables: Vec<Value> = lookups.iter().map(|lookup| lookup.table.clone()).collect();
+    let tables: Vec<Value> = lookups.iter().filter_map(|lookup| lookup.table.value().cloned()).collect();
     let tables: Vec<&Value> = tables.iter().collect();
     Ok(tape.record(&tables, result, move |gradient, gradients| {
         let from = numbers(&gradient)?;
-        for lookup in lookups.iter().filter(|lookup| lookup.table.node.is_some()) {
-            let shape = lookup.table.tensor.dims();
+        for lookup in &lookups {
+            let Some(table) = lookup.table.value().filter(|table| table.node.is_some()) else { continue };
+            let shape = table.tensor.dims();
             let mut back = vec![0.0f32; shape.iter().product()];
             // One token after the other: a row that two of them take is added to in a fixed order.
             for (&id, from) in lookup.ids.iter().zip(from.chunks_exact(width)) {
                 let row = &mut back[id as usize * width..][..width];
                 row.iter_mut().zip(from).for_each(|(to, from)| *to += lookup.scale * from);
             }
-            gradients.add(lookup.table.node, tensor(back, shape)?)?;
+            gradients.add(table.node, tensor(back, shape)?)?;
         }
         Ok(())
     }))
@@ -52,14 +65,15 @@ pub(in super::super) fn embed(tape: &mut Tape, lookups: Vec<Lookup>) -> Result<V
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::worst;
+    use super::super::check::{narrow, values, worst};
     use super::*;
+    use crate::checkpoint::BaseNumbers;
 
     #[test]
     fn a_row_that_several_tokens_take_gets_all_their_gradients() {
         let difference = worst(&[&[5, 3], &[2, 3]], |tape, values| {
             let lookup = |table: usize, ids: &[u32], scale| Lookup {
-                table: values[table].clone(),
+                table: values[table].clone().into(),
                 ids: ids.to_vec(),
                 scale,
             };
@@ -69,9 +83,26 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_a_narrow_table_are_those_of_the_same_numbers_in_f32() {
+        let narrow = narrow(&values(7 * 5, 3), 5, BaseNumbers::Bf16);
+        let full = Matrix::from(Value::constant(narrow.tensor().unwrap()));
+        let embedded = |table: &Matrix, tape: &mut Tape, other: &Value| {
+            let lookup = |table: Matrix, ids: &[u32]| Lookup { table, ids: ids.to_vec(), scale: 3.0 };
+            embed(tape, vec![lookup(table.clone(), &[6, 0, 6]), lookup(other.clone().into(), &[1, 0, 1])])
+        };
+        let mut tape = Tape::default();
+        let other = Value::constant(tensor(values(10, 1), &[2, 5]).unwrap());
+        let [one, same] =
+            [&narrow, &full].map(|table| embedded(table, &mut tape, &other).unwrap().numbers().unwrap());
+        assert_eq!(one, same);
+        let difference = worst(&[&[2, 5]], |tape, values| embedded(&narrow, tape, &values[0]));
+        assert!(difference < 1e-3, "{difference:e}");
+    }
+
+    #[test]
     fn a_row_beyond_the_table_is_an_error() {
         let table = Value::constant(tensor(vec![0.0; 6], &[2, 3]).unwrap());
-        let lookup = Lookup { table, ids: vec![2], scale: 1.0 };
+        let lookup = Lookup { table: table.into(), ids: vec![2], scale: 1.0 };
         let error = embed(&mut Tape::default(), vec![lookup]).unwrap_err();
         assert!(error.to_string().contains("row 2"), "{error}");
     }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use self::form::Form;
 use self::modules::{Module, modules};
 use super::FinetuneError;
-use crate::checkpoint::Element;
+use crate::checkpoint::{BASE_NUMBERS, BaseNumbers, Element};
 use crate::compute::{AdapterSettings, Model, head_names};
 use crate::files;
 
@@ -35,7 +35,9 @@ struct Stored {
 }
 
 /// Writes adapters and head so that the `peft` package loads them on the same base: for sequence classification where
-/// the head has the form that the family has there, else on the bare model, and the head is the caller's matter.
+/// the head has the form that the family has there, else on the bare model, and the head is the caller's matter. Where that
+/// base was kept in less than f32, the metadata of the weights says so (`tiebreak.base`): `import --base` then rounds it
+/// likewise, and whoever loads the adapter elsewhere has to.
 ///
 /// # Errors
 /// `FinetuneError` for a number that is not finite, or a file that cannot be written.
@@ -62,6 +64,10 @@ pub fn save_adapter(model: &Model, settings: &AdapterSettings, folder: &Path) ->
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
     let whole = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
     let whole = whole.map_err(|error| misfit(&path, error.to_string()))?;
+    let whole = match model.base() {
+        BaseNumbers::F32 => whole,
+        narrow => noted(&whole, narrow).ok_or_else(|| misfit(&path, "its header is none".to_owned()))?,
+    };
     files::write(&path, &whole)?;
     let mut text = serde_json::to_vec_pretty(&config(&form, settings, &modules))
         .map_err(|error| misfit(&path, error.to_string()))?;
@@ -73,7 +79,7 @@ pub fn save_adapter(model: &Model, settings: &AdapterSettings, folder: &Path) ->
 ///
 /// # Errors
 /// `FinetuneError::Adapter` names the first tensor that is missing, left over, or of another shape, and a scale that is
-/// another one.
+/// another one, and a base that was kept in other numbers.
 pub fn load_adapter(
     model: &mut Model,
     settings: &AdapterSettings,
@@ -83,6 +89,7 @@ pub fn load_adapter(
     check_scale(settings, &folder.join(CONFIG))?;
     let bytes = read(&path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| misfit(&path, error.to_string()))?;
+    check_base(model, &path, &bytes)?;
     let form = Form::of(model)?;
     let (modules, head) = (modules(model, form.prefix(model)), head_entries(model, &form));
     let known: Vec<String> = modules.iter().flat_map(Module::names).collect();
@@ -168,6 +175,29 @@ fn check_scale(settings: &AdapterSettings, path: &Path) -> Result<(), FinetuneEr
     }
     let message = format!("its rank and alpha are not {} and {}", settings.rank, settings.alpha);
     Err(misfit(path, message))
+}
+
+/// A file of safetensors with the base in its metadata. Those of the crate are a map without an order, whose bytes would
+/// differ from run to run.
+fn noted(file: &[u8], base: BaseNumbers) -> Option<Vec<u8>> {
+    let (length, rest) = file.split_first_chunk::<8>()?;
+    let (header, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let mut header: Value = serde_json::from_slice(header).ok()?;
+    header.get_mut("__metadata__")?[BASE_NUMBERS] = Value::from(base.name());
+    let mut header = header.to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    Some([&(header.len() as u64).to_le_bytes()[..], &header, data].concat())
+}
+
+fn check_base(model: &Model, path: &Path, file: &[u8]) -> Result<(), FinetuneError> {
+    let (_, metadata) = SafeTensors::read_metadata(file).map_err(|error| misfit(path, error.to_string()))?;
+    let stated = metadata.metadata().as_ref().and_then(|all| all.get(BASE_NUMBERS));
+    let trained_on = stated.map_or(BaseNumbers::F32.name(), String::as_str);
+    if trained_on == model.base().name() {
+        return Ok(());
+    }
+    let own = model.base().name();
+    Err(misfit(path, format!("it was trained on a base in `{trained_on}`, and the model's is in `{own}`")))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FinetuneError> {

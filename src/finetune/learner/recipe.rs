@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::architectures::AdapterSlot;
-use crate::checkpoint::Pooling;
+use crate::checkpoint::{BaseNumbers, Pooling};
 use crate::encoding::{MissingResponse, Orders, Template, Truncation};
 use crate::finetune::{Decay, ScratchRecipe};
 
@@ -138,6 +138,8 @@ pub struct LoraRecipe {
     pub dropout: f64,
     /// Beside which linear maps.
     pub targets: Vec<AdapterSlot>,
+    /// The numbers that the frozen base is kept in: memory, and what is trained on and shipped is the rounded base.
+    pub base: BaseNumbers,
 }
 
 impl Default for LoraRecipe {
@@ -148,6 +150,7 @@ impl Default for LoraRecipe {
             alpha: 32.0,
             dropout: 0.0,
             targets: vec![Query, Key, Value, AttentionOutput, Gate, Up, Down],
+            base: BaseNumbers::F32,
         }
     }
 }
@@ -251,9 +254,13 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_errors() {
-        for text in
-            ["rank = 8\n", "lora = { r = 8 }\n", "method = \"qlora\"\n", "early_stopping = { steps = 1 }\n"]
-        {
+        for text in [
+            "rank = 8\n",
+            "lora = { r = 8 }\n",
+            "lora = { base = \"nf4\" }\n",
+            "method = \"qlora\"\n",
+            "early_stopping = { steps = 1 }\n",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }

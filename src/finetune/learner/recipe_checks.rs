@@ -4,6 +4,7 @@ use super::recipe::{
     EarlyStopping, FinetuneRecipe, HeadStart, LoraRecipe, TuningMethod, batch, checkpoint_every, epsilon,
     micro_batch_tokens, one, one_epoch, three, warmup, weight_decay,
 };
+use crate::checkpoint::BaseNumbers;
 use crate::encoding::Orders;
 use crate::finetune::{Decay, FinetuneError};
 
@@ -98,6 +99,7 @@ impl FinetuneRecipe {
     /// Refuses keys that would change nothing: whoever states one expects something of it. `is_reward` is known for sure
     /// only when a head of the checkpoint's own has been read.
     pub(super) fn check_effects(&self, is_reward: bool) -> Result<(), FinetuneError> {
+        self.check_base()?;
         let (lora, every) = (LoraRecipe::default(), EarlyStopping::default());
         let early = self.early_stopping.unwrap_or_default();
         let lora_only = [("lora", self.lora != lora)];
@@ -147,6 +149,25 @@ impl FinetuneRecipe {
         }
         Ok(())
     }
+
+    /// Only what stays frozen may be kept in less than f32.
+    fn check_base(&self) -> Result<(), FinetuneError> {
+        if self.lora.base == BaseNumbers::F32 {
+            return Ok(());
+        }
+        let (method, why) = match self.method {
+            TuningMethod::Lora => return Ok(()),
+            TuningMethod::Full => ("full", "it trains every weight, which must be in f32"),
+            TuningMethod::Head => {
+                ("head", "ONNX Runtime computes its hidden states once, with the weights as they are stored")
+            }
+        };
+        Err(FinetuneError::Settings(format!(
+            "`lora.base` is `{}` beside `method = \"{method}\"`: {why}; leave it out, or take `method = \"lora\"`, which \
+             trains adapters beside a frozen base",
+            self.lora.base.name()
+        )))
+    }
 }
 
 /// Whether a rule applies, why keys have no effect then, and which of them were stated.
@@ -182,6 +203,20 @@ mod tests {
             assert!(message.contains(key), "{message}");
         }
     }
+
+    #[test]
+    fn a_base_in_less_than_f32_is_for_adapters_alone() {
+        for base in ["bf16", "int8", "int4"] {
+            read(&format!("lora = {{ base = \"{base}\" }}")).unwrap().check().unwrap();
+            for method in ["full", "head"] {
+                let text = format!("method = \"{method}\"\nlora = {{ base = \"{base}\" }}");
+                let message = read(&text).unwrap().check().unwrap_err().to_string();
+                let parts = [&format!("`lora.base` is `{base}`"), "take `method = \"lora\"`"];
+                assert!(parts.iter().all(|part| message.contains(*part)), "{message}");
+            }
+        }
+    }
+
     #[test]
     fn a_key_without_effect_is_refused() {
         for (text, key) in [

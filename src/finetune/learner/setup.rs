@@ -76,7 +76,7 @@ impl Setup {
         let recipe = &self.recipe;
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let LoadedHead { head, .. } = load_head(&checkpoint, &head_choice(recipe, seed), None)?;
-        let mut model = Model::load(&checkpoint.config, &checkpoint.weights)?;
+        let mut model = Model::load_in(recipe.lora.base, &checkpoint.config, &checkpoint.weights)?;
         let method = match recipe.method {
             TuningMethod::Head => Method::Head,
             TuningMethod::Full => Method::Full,
@@ -99,7 +99,7 @@ impl Setup {
     }
 
     fn adapters(&self, seed: u64) -> AdapterSettings {
-        let LoraRecipe { rank, alpha, dropout, targets } = self.recipe.lora.clone();
+        let LoraRecipe { rank, alpha, dropout, targets, .. } = self.recipe.lora.clone();
         AdapterSettings { rank, alpha, dropout, slots: targets, seed }
     }
 

@@ -9,7 +9,7 @@ use super::precision::{RESIDUAL, check_in_f32};
 use super::sites::Site;
 use super::stored::RoundedWeight;
 use super::writer::{GraphForm, Writer, WrittenGraph};
-use crate::architectures::{States, hidden_states, needed_weights};
+use crate::architectures::{States, hidden_states, needed_weights, round_base};
 use crate::checkpoint::{
     Checkpoint, CheckpointError, Element, FORMAT_VERSION, Family, FamilyConfig, FileMark, GraphKind,
     HeadChoice, HeadForm, LoadedHead, LowBits, ModelCard, OutputMeaning, Pooling, Source, VerdictToken,
@@ -135,6 +135,7 @@ fn open(checkpoint_folder: &Path, options: &ImportOptions) -> Result<Checkpoint,
         .map(|parameter| (parameter.name, parameter.shape))
         .collect();
     checkpoint.weights.check(&needed)?;
+    round_base(&mut checkpoint);
     Ok(checkpoint)
 }
 

@@ -5,7 +5,6 @@
 //! outside of it, so that a prediction does not depend on its batch.
 
 mod attention;
-mod blocks;
 mod builder;
 mod data;
 mod disentangled;

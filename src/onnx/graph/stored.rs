@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::blocks::{BlockRow, Moved, blocks_of_row, bytes_of_block, bytes_of_zero_points, round_row};
 use super::builder::{Builder, data_type, dimension, types};
 use super::data::DataFile;
 use super::messages::{Entry, Tensor};
 use super::{GraphError, WeightStorage};
 use crate::architectures::Parameter;
 use crate::checkpoint::files::GRAPH_DATA;
-use crate::checkpoint::{Element, LowBits, StoredTensor, Weights};
+use crate::checkpoint::{
+    BlockRow, Element, LowBits, Moved, StoredTensor, Weights, blocks_of_row, bytes_of_block,
+    bytes_of_zero_points, round_row,
+};
 
 /// Smaller tensors stand in the graph itself: reading it finds them at once, and the data file has no holes.
 const INLINE_BYTES: usize = 1024;
@@ -235,7 +237,7 @@ impl Matrix {
 
     fn rounded(&self, values: &[f32], (element, name): (Element, &str)) -> Result<Vec<BlockRow>, GraphError> {
         let rows = values.par_chunks(self.inputs.max(1));
-        rows.map(|row| round_row(row, self.form, element, name)).collect()
+        Ok(rows.map(|row| round_row(row, self.form, element, name)).collect::<Result<_, _>>()?)
     }
 }
 

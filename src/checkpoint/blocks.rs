@@ -4,53 +4,52 @@
 //! of a block and 0, `scale = (highest - lowest) / (2^bits - 1)`, `zero point = round(-lowest / scale)`, and each number
 //! becomes `round(number / scale) + zero point`. So 0 stays exactly 0.
 
-use super::GraphError;
-use crate::checkpoint::{Element, IntegerType, LowBits};
+use super::{CheckpointError, Element, IntegerType, LowBits};
 
 /// A row in the bytes that the operator reads.
-pub(super) struct BlockRow {
+pub(crate) struct BlockRow {
     /// The whole numbers, block after block; of 4 bits the first of a pair is in the low half.
-    pub(super) numbers: Vec<u8>,
+    pub(crate) numbers: Vec<u8>,
     /// One scale a block, in the number type of the graph.
-    pub(super) scales: Vec<u8>,
+    pub(crate) scales: Vec<u8>,
     /// One zero point a block; of 4 bits the first of a pair is in the low half.
-    pub(super) zero_points: Vec<u8>,
+    pub(crate) zero_points: Vec<u8>,
     /// How far the row moved.
-    pub(super) moved: Moved,
+    pub(crate) moved: Moved,
 }
 
 /// Squares that say how far numbers moved: of the differences, and of the numbers.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Moved {
+pub(crate) struct Moved {
     differences: f64,
     numbers: f64,
 }
 
 impl Moved {
     /// Adds those of further numbers.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.differences += other.differences;
         self.numbers += other.numbers;
     }
 
     /// The root of the mean square of the differences, as a share of that of the numbers.
-    pub(super) fn relative(self) -> f64 {
+    pub(crate) fn relative(self) -> f64 {
         if self.numbers > 0.0 { (self.differences / self.numbers).sqrt() } else { 0.0 }
     }
 }
 
 /// Blocks of a row of so many numbers.
-pub(super) fn blocks_of_row(form: LowBits, inputs: usize) -> usize {
+pub(crate) fn blocks_of_row(form: LowBits, inputs: usize) -> usize {
     inputs.div_ceil(form.block_size.max(1))
 }
 
 /// Bytes of the whole numbers of a block.
-pub(super) fn bytes_of_block(form: LowBits) -> usize {
+pub(crate) fn bytes_of_block(form: LowBits) -> usize {
     form.block_size * form.weights.bits() / 8
 }
 
 /// Bytes of the zero points of a row.
-pub(super) fn bytes_of_zero_points(form: LowBits, inputs: usize) -> usize {
+pub(crate) fn bytes_of_zero_points(form: LowBits, inputs: usize) -> usize {
     (blocks_of_row(form, inputs) * form.weights.bits()).div_ceil(8)
 }
 
@@ -59,12 +58,12 @@ pub(super) fn bytes_of_zero_points(form: LowBits, inputs: usize) -> usize {
 /// # Errors
 /// `CheckpointError::Overflow` when a weight is not finite, or a scale is not in the graph's number type; `name` says of
 /// which matrix.
-pub(super) fn round_row(
+pub(crate) fn round_row(
     row: &[f32],
     form: LowBits,
     element: Element,
     name: &str,
-) -> Result<BlockRow, GraphError> {
+) -> Result<BlockRow, CheckpointError> {
     let blocks = || row.chunks(form.block_size.max(1));
     let wanted: Vec<f32> = blocks().map(|block| scale_of(block, form.weights)).collect();
     let scales = element.encode(&wanted, name)?;
@@ -202,7 +201,7 @@ mod tests {
     #[test]
     fn rows_become_the_bytes_of_the_formula() {
         let golden: Vec<Golden> =
-            serde_json::from_str(include_str!("../../../tests/golden/low_bits.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/golden/low_bits.json")).unwrap();
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         for case in golden {
             let form = LowBits { weights: case.weights, block_size: case.block_size };
