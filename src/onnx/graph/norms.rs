@@ -29,7 +29,7 @@ pub(super) fn norm(writer: &mut Writer, norm: &Norm, x: &str) -> Result<String, 
 /// In f32, the number type of processors, they are nodes of their own: there ONNX Runtime's fused operator goes number by
 /// number, and takes six times as long as these for a layer norm and twice as long for a root mean square. In the narrow
 /// types of accelerators they are one node, which reads and writes memory once.
-pub(super) fn sum_norm(writer: &mut Writer, norm: &Norm, sum: Sum) -> Result<(String, String), GraphError> {
+pub(super) fn sum_norm(writer: &mut Writer, norm: &Norm, sum: &Sum) -> Result<(String, String), GraphError> {
     let element = element_of(writer, sum.terms);
     let [x, residual] = sum.terms.map(|value| writer.cast(value, element));
     let bias = sum.bias_of.map_or(Ok(String::new()), |linear| writer.bias(linear, &x))?;

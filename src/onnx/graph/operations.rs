@@ -125,7 +125,7 @@ impl Operations for Writer<'_> {
     ) -> Result<String, GraphError> {
         let y = self.product(linear, x)?;
         let sum = Sum { terms: [&y, residual], bias_of: Some(linear), is_wanted: self.is_watching() };
-        norms::sum_norm(self, norm, sum).map(|(_, normalised)| normalised)
+        norms::sum_norm(self, norm, &sum).map(|(_, normalised)| normalised)
     }
 
     fn add_norm(
@@ -134,7 +134,7 @@ impl Operations for Writer<'_> {
         residual: &String,
         norm: &Norm,
     ) -> Result<(String, String), GraphError> {
-        norms::sum_norm(self, norm, Sum { terms: [x, residual], bias_of: None, is_wanted: true })
+        norms::sum_norm(self, norm, &Sum { terms: [x, residual], bias_of: None, is_wanted: true })
     }
 
     fn gated(
