@@ -31,6 +31,7 @@ mod low_bits;
 mod model_folders;
 mod models;
 mod pipeline;
+mod pseudo;
 mod report;
 mod score;
 mod simulate;
