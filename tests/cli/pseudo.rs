@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::language_model::{Shop, lines};
 use crate::workshop::Said;
 
-const TEACHER: &str = "[validation]\nfolds = 3\n[[predictor]]\nkind = \"linear\"\n";
+const TEACHER: &str = "[validation]\nfolds = 3\n[post_processing]\ncalibrator = \"identity\"\n[[predictor]]\nkind = \"linear\"\n\
+     groups = [\"length\"]\nuse_lexical = false\npenalties = { kind = \"fixed\", odd = 0.01, even = 0.01 }\n";
 
 /// A simulated arena with a linear run `teacher`.
 fn arena(more: &str) -> Shop {
@@ -115,6 +116,28 @@ fn the_model_of_one_fold_labels_without_what_that_fold_holds_out() {
 }
 
 #[test]
+fn what_the_warning_says_is_true_and_its_way_out_is_one() {
+    let shop = Shop::new(1, 1);
+    shop.run("simulate --battles 150 --test-battles 400 --seed 3 --out data").json();
+    // Knows its training rows by heart and nothing else.
+    let teacher = TEACHER.replace("groups = [\"length\"]\n", "").replace("0.01", "1e-4");
+    shop.write("teacher.toml", &teacher);
+    let heard =
+        "[[data]]\npath = \"data/test.csv\"\nrole = \"extra\"\nlabels = \"labels.csv\"\nweight = 20.0\n";
+    shop.write("student.toml", &format!("{heard}{teacher}"));
+    let train = |more: &str| shop.run(&format!("train --train data/train.csv {more}"));
+    let log_loss = |said: &Said| said.json()["log_loss"].as_f64().unwrap();
+    let of_teacher = log_loss(&train("--config teacher.toml --run teacher --set final.fit=fold_mean"));
+    shop.run("pseudo --run teacher data/test.csv --out labels.csv").json();
+    let warned = train("--config student.toml --run warned");
+    assert!(warned.stderr.contains("150 of the 150 rows"), "{}", warned.stderr);
+    shop.run("pseudo --run teacher data/test.csv --out labels.csv --fold 1").json();
+    let honest = train("--config student.toml --run honest --set validation.train_folds=[1]");
+    let (warned, honest) = (log_loss(&warned), log_loss(&honest));
+    assert!(warned < 2.0 && honest > 3.0 && of_teacher > 3.0, "{warned} {honest} {of_teacher}");
+}
+
+#[test]
 fn what_is_labelled_can_be_limited_and_the_rest_leaves_the_training_counted() {
     let shop = arena("");
     let pseudo =
@@ -176,7 +199,7 @@ fn several_files_are_labelled_as_one_and_each_is_used_with_the_same_labels() {
     // What it was trained on is no news to it.
     let own = shop.run("pseudo --run teacher data/train.csv --out own.csv");
     assert_eq!(count(&own.json(), "known_prompts"), 150);
-    assert!(own.stderr.contains("what it was told"), "{}", own.stderr);
+    assert!(own.stderr.contains("150 of the 150 rows"), "{}", own.stderr);
 }
 
 #[test]

@@ -151,7 +151,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     beside.commit()?;
     super::serving::finish(&journal, &outcomes)?;
     super::serving::left_over(&outcomes, console);
-    result.warn(&args.run, console);
+    result.remark(&args.run, console);
     console.result(&result, || result.text())
 }
 
@@ -188,11 +188,10 @@ fn class_shares(labels: &[(BattleId, Probabilities)]) -> [f64; 3] {
 }
 
 impl Labelled {
-    fn warn(&self, run: &str, console: &Console) {
+    fn remark(&self, run: &str, console: &Console) {
         if self.known_prompts > 0 {
-            console.warn(&format!(
-                "run `{run}` learned from votes on the prompts of {} of the {} rows: what it says of them is partly what \
-                 it was told",
+            console.remark(&format!(
+                "run `{run}` had learned from votes on the prompts of {} of the {} rows",
                 self.known_prompts, self.rows.offered
             ));
         }
