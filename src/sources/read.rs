@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Counts, Format, Reader, RowLabel, SourceError, SourceRow};
@@ -52,7 +52,7 @@ pub fn read_labeled(
 pub fn read_soft_labeled(
     path: &Path,
     options: &ReadOptions,
-    labels: &HashMap<BattleId, Target>,
+    labels: &BTreeMap<BattleId, Target>,
     progress: &dyn Progress,
 ) -> Result<Ingested<Result<LabeledBattle, BattleId>>, SourceError> {
     read(Reader::open(path, options, true)?, path, progress, |mut row| {

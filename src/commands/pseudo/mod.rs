@@ -27,6 +27,7 @@ use crate::tables;
 #[command(after_help = "Example: tiebreak pseudo --run first data/raw/test.csv --out data/labels.csv\n\n\
     The labels are the run's blended and calibrated probabilities. In the configuration of the next run:\n\n    \
     [[data]]\n    path = \"data/raw/test.csv\"\n    role = \"extra\"\n    labels = \"data/labels.csv\"\n\n\
+    Rows that --deadline leaves to a fallback get no label.\n\n\
     Beside labels.csv lies labels.ancestry.json: the run, its training data, the input, what was left out and why.\n\
     `train` takes it into its manifest, and warns where the run had learned from votes that `train` holds out.")]
 pub struct Args {

@@ -1,6 +1,6 @@
 //! Soft labels of a file of battles: a teacher's of one's own, or those that a run gave (`tiebreak pseudo`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::data::Prepared;
@@ -69,21 +69,21 @@ pub(super) fn read(
         labeled: labeled.len(),
         unlabelled: &unlabelled,
     };
-    let pseudo = match ancestry {
-        Some(ancestry) => {
-            found.check(&ancestry.labels).map_err(BadInput)?;
-            Some(PseudoSource { labels: ancestry.labels, prompts: ancestry.prompts, rows: labeled.len() })
-        }
-        None => {
-            found.check_complete().map_err(BadInput)?;
-            None
-        }
+    let checked = match &ancestry {
+        Some(ancestry) => found.check(&ancestry.labels),
+        None => found.check_complete(),
     };
+    checked.map_err(BadInput)?;
+    let pseudo = ancestry.map(|Ancestry { labels, prompts, .. }| PseudoSource {
+        labels,
+        prompts,
+        rows: labeled.len(),
+    });
     let ingested = Ingested { rows: labeled, format, counts, content_hash };
     Ok(SoftLabeled { ingested, unlabelled: unlabelled.len(), pseudo })
 }
 
-fn targets(file: &Path) -> anyhow::Result<HashMap<BattleId, Target>> {
+fn targets(file: &Path) -> anyhow::Result<BTreeMap<BattleId, Target>> {
     let predictions = tables::predictions::read(file).or_bad_input()?;
     let target = |(id, probabilities): (BattleId, crate::battle::Probabilities)| {
         let values = probabilities.to_array();
@@ -186,7 +186,7 @@ fn warning(source: &PseudoSource, prepared: &Prepared) -> Option<String> {
     let known: BTreeMap<u32, usize> = prepared
         .folds
         .iter()
-        .map(|fold| (fold.number, fold.held_out.iter().filter(|row| is_known(*row)).count()))
+        .map(|fold| (fold.number, fold.held_out.iter().filter(|row| is_known(row)).count()))
         .collect();
     let count: usize = known.values().sum();
     if count == 0 {

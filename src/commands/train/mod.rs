@@ -80,7 +80,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     warn(&members, &serving, console);
     let growing = GrowingRun::begin(&args.run, start(args)).or_bad_input()?;
     let prepared = data::prepare(&config, console)?;
-    labels::warnings(&prepared).iter().for_each(|warning| console.warn(warning));
+    for warning in labels::warnings(&prepared) {
+        console.warn(&warning);
+    }
     let progress = console.progress();
     let workspace = growing.workspace();
     let stop = interrupt::flag()?;
