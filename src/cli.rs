@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, blend, calibrate, check, doctor, encode, import, ingest, log, predict, report, score, setup,
-    simulate, split, submit, train, verify,
+    audit, blend, calibrate, check, doctor, encode, import, ingest, log, predict, pseudo, report, score,
+    setup, simulate, split, submit, train, verify,
 };
 
 /// Predict which of two model responses a person will prefer: P(A wins), P(B wins), P(tie).
@@ -44,6 +44,8 @@ pub enum Command {
     Train(train::Args),
     /// Predict battles with a run
     Predict(predict::Args),
+    /// Label battles with a run: soft labels for `train`, with what they come from
+    Pseudo(pseudo::Args),
     /// Predict, post-process, write and check a submission
     Submit(submit::Args),
     /// Check a submission: form, and with a reference run also sense

@@ -2,6 +2,7 @@
 //!
 //! A folder is a stage of the pipeline, a file is a variant, `mod.rs` is the contract.
 
+pub mod ancestry;
 pub mod architectures;
 pub mod audit;
 pub mod battle;

@@ -50,6 +50,105 @@ pub struct Identity {
     /// The runs that a cascade asks, the cheap one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunIdentity>,
+    /// The pseudo-labels that were learned from, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pseudo_labels: Vec<PseudoLabels>,
+}
+
+/// Soft labels that a run gave to battles, and what they come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PseudoLabels {
+    /// The name of the file of labels without its folder.
+    pub file: String,
+    /// BLAKE3 of its bytes.
+    pub content_hash: String,
+    /// The run that labelled.
+    pub labeller: Labeller,
+    /// The battles that it was asked about.
+    pub inputs: Vec<LabelledInput>,
+    /// Which of its predictions became labels.
+    pub selection: Selection,
+    /// What became of the rows of all inputs.
+    pub rows: SelectionCounts,
+    /// Mean probability of the labels: the shares of A, B and tie.
+    pub class_shares: [f64; 3],
+}
+
+/// A run that labelled, and what it had learned from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Labeller {
+    /// Its name.
+    pub run: String,
+    /// `RunDir::fingerprint`.
+    pub fingerprint: String,
+    /// The fold whose model alone labelled; none for what the run ships.
+    pub fold: Option<u32>,
+    /// What it predicts.
+    pub task: Task,
+    /// What it was trained on.
+    pub data: Vec<DataIdentity>,
+    /// The pseudo-labels among that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pseudo_labels: Vec<PseudoLabels>,
+}
+
+/// A file of battles that were labelled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelledInput {
+    /// The name of the file without its folder.
+    pub file: String,
+    /// The format that was read.
+    pub format: String,
+    /// BLAKE3 of the bytes of the file.
+    pub content_hash: String,
+    /// Its rows.
+    pub offered: usize,
+    /// Its rows that have a label.
+    pub kept: usize,
+}
+
+/// Which predictions become labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// The least that the largest of the three probabilities may be.
+    pub min_confidence: f64,
+    /// At most so many rows; all if none.
+    pub max_rows: Option<usize>,
+    /// Which rows those are.
+    pub choose: Choice,
+    /// Of a random choice.
+    pub seed: u64,
+}
+
+/// Which rows stay where there are more than wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// Those with the largest probability.
+    #[default]
+    Confident,
+    /// Any, by the seed.
+    Random,
+}
+
+/// What became of the rows that a run was asked to label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelectionCounts {
+    /// Rows read.
+    pub offered: usize,
+    /// Rows that have a label.
+    pub kept: usize,
+    /// Rows that the deadline left to a fallback, which is no label.
+    pub fallback: usize,
+    /// Rows whose largest probability is too small.
+    pub below_confidence: usize,
+    /// Rows beyond the number that was wanted.
+    pub over_limit: usize,
 }
 
 /// A finished run that another one asks.

@@ -1,6 +1,7 @@
 //! A finished run as one predictor: its members, the mean over their fits, then post-processing.
 
 mod cascade;
+mod fits;
 
 use std::time::Instant;
 
@@ -16,6 +17,8 @@ use crate::predictors::{
 };
 use crate::progress::Silent;
 use crate::run_dir::{RunDir, RunError};
+
+pub use fits::Fits;
 
 use cascade::CascadeOfShipped;
 
@@ -35,6 +38,16 @@ pub enum ShippedError {
         /// What went wrong.
         #[source]
         source: PredictError,
+    },
+    /// The model of a fold was not kept.
+    #[error("run `{run}`, fold {fold}: {problem}")]
+    Fold {
+        /// The run.
+        run: String,
+        /// The fold.
+        fold: u32,
+        /// Why there is none, and the way out.
+        problem: String,
     },
     /// A run that a cascade asks is another one, or gone.
     #[error("cascade `{cascade}`: run `{run}`: {problem}")]
@@ -110,8 +123,24 @@ impl Shipped {
     /// # Errors
     /// `ShippedError` when a file is missing or damaged, or needs a part that this program was built without.
     pub fn load(directory: &RunDir, serving: &Serving) -> Result<Self, ShippedError> {
+        Self::load_fold(directory, serving, None)
+    }
+
+    /// Loads of a run the models of one fold alone, where it keeps them, or all that it ships.
+    ///
+    /// Blend and calibrator are those of the run: they were fitted to what each fold's model said of rows that it
+    /// never saw, those of this fold among them.
+    ///
+    /// # Errors
+    /// As `load`, and `ShippedError::Fold`.
+    pub fn load_fold(directory: &RunDir, serving: &Serving, fold: Option<u32>) -> Result<Self, ShippedError> {
         let manifest = directory.read_manifest()?;
         let run = directory.name();
+        let fits = fold.map(|fold| {
+            let no_model = |problem| ShippedError::Fold { run: run.clone(), fold, problem };
+            Fits::of(directory)?.of_fold(fold).map_err(no_model)
+        });
+        let fits = fits.transpose()?;
         if let Some(cascade) = directory.read_cascade()? {
             let cascade = CascadeOfShipped::load(cascade, directory, serving)?;
             return Ok(Self {
@@ -125,7 +154,12 @@ impl Shipped {
             });
         }
         let names = &manifest.identity.members;
-        let saved = directory.read_predictors(names.len())?;
+        let mut saved = directory.read_predictors(names.len())?;
+        if let Some(fits) = fits {
+            for member in &mut saved {
+                *member = member.get(fits.clone()).map(<[_]>::to_vec).unwrap_or_default();
+            }
+        }
         let mut serving = serving.clone();
         serving.own = Some(directory.models_path());
         serving.beside = directory.path().parent().map(std::path::Path::to_owned);

@@ -1,7 +1,7 @@
-//! `--dry-run` of `predict` and `submit`: how long it would take.
+//! `--dry-run` of `predict`, `submit` and `pseudo`: how long it would take.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -12,20 +12,23 @@ use crate::predictors::PlannedRows;
 use crate::shipped::{RunForecast, Shipped};
 use crate::sources::{self, ReadOptions};
 
-/// Reads the file, or the one that it is like, computes a sample and prints the forecast; writes nothing.
+/// Reads the files, or the one that they are like, computes a sample and prints the forecast; writes nothing.
 ///
 /// # Errors
 /// When the file cannot be read, or the sample cannot be computed.
 pub(super) fn run(
     shipped: &Shipped,
-    (file, options): (&Path, &ReadOptions),
+    (files, options): (&[PathBuf], &ReadOptions),
     long: &LongRunArgs,
     console: &Console,
 ) -> anyhow::Result<()> {
     let progress = console.progress();
-    let file = long.like.as_deref().unwrap_or(file);
-    let battles = sources::read_battles(file, options, progress.as_ref()).or_bad_input()?.rows;
-    if battles.is_empty() {
+    let files = long.like.as_ref().map_or(files, std::slice::from_ref);
+    let mut battles = Vec::new();
+    for file in files {
+        battles.extend(sources::read_battles(file, options, progress.as_ref()).or_bad_input()?.rows);
+    }
+    if let (true, Some(file)) = (battles.is_empty(), files.first()) {
         return Err(BadInput(format!("`{}` has no row to forecast from", file.display())).into());
     }
     let rows = long.rows.unwrap_or(battles.len());

@@ -16,6 +16,7 @@ mod judged;
 pub mod log;
 mod model_folder;
 pub mod predict;
+pub mod pseudo;
 pub mod report;
 pub mod score;
 mod serving;
@@ -55,6 +56,7 @@ fn dispatch(command: &Command, console: &Console) -> anyhow::Result<()> {
         Command::Ingest(args) => ingest::run(args, console),
         Command::Log(args) => log::run(args, console),
         Command::Predict(args) => predict::run(args, console),
+        Command::Pseudo(args) => pseudo::run(args, console),
         Command::Report(args) => report::run(args, console),
         Command::Score(args) => score::run(args, console),
         Command::Setup(args) => setup::run(args, console),

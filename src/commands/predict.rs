@@ -2,15 +2,13 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Console, LongRunArgs, OrBadInput, ServingArgs, forecast, interrupt};
+use super::{Console, LongRunArgs, OrBadInput, ServingArgs, forecast};
 use crate::battle::BattleId;
 use crate::files::AtomicFile;
-use crate::predictors::Conditions;
 use crate::predictors::language_model::{ModelInUse, Outcomes};
 use crate::run_dir::RunDir;
 use crate::shipped::{Shipped, ShippedPredictions};
@@ -62,7 +60,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let options = ReadOptions { format: args.format, max_rows: None };
     if args.long.dry_run {
         let shipped = Shipped::load(&directory, &serving).or_bad_input()?;
-        return forecast::run(&shipped, (&args.file, &options), &args.long, console);
+        return forecast::run(&shipped, (std::slice::from_ref(&args.file), &options), &args.long, console);
     }
     let journal = args.long.journal(&args.out)?;
     serving.journal = Some(journal.clone());
@@ -74,12 +72,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     super::serving::remarks(&models, console);
     let progress = console.progress();
     let battles = sources::read_battles(&args.file, &options, progress.as_ref()).or_bad_input()?.rows;
-    let stop = interrupt::flag()?;
-    let stop = || stop.load(Ordering::Relaxed);
     let deadline = args.long.deadline(started);
-    let conditions = Conditions { deadline, stop: &stop, progress: progress.as_ref() };
-    let predicted =
-        shipped.predict(&battles, &conditions).map_err(|error| super::serving::failed(error, &journal))?;
+    let predicted = super::serving::predict(&shipped, &battles, (deadline, &journal), progress.as_ref())?;
     let ids: Vec<BattleId> = battles.iter().map(|battle| battle.id.clone()).collect();
     let outcomes = Outcomes::of(predicted.outcomes.iter().copied());
     let table = scores_of(&shipped, &ids, &predicted)?;

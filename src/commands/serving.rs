@@ -1,18 +1,21 @@
 //! The flags of language models, the same for every command that runs them.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::{BadInput, Console};
+use super::{BadInput, Console, interrupt};
+use crate::battle::Battle;
 use crate::files;
 use crate::onnx::Device;
-use crate::predictors::PredictError;
 use crate::predictors::language_model::{
     Deadline, JournalError, JournalPlace, LanguageModelError, ModelInUse, Outcomes, Serving, TimeLimit,
 };
-use crate::shipped::ShippedError;
+use crate::predictors::{Conditions, PredictError};
+use crate::progress::Progress;
+use crate::shipped::{Shipped, ShippedError, ShippedPredictions};
 use crate::sources::INGEST_VERSION;
 
 /// How language models are run.
@@ -55,7 +58,7 @@ pub struct LongRunArgs {
     deadline: Option<TimeLimit>,
 }
 
-fn positive(text: &str) -> Result<usize, String> {
+pub(super) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("it must be a whole number above 0".to_owned()),
         Ok(number) => Ok(number),
@@ -120,6 +123,22 @@ impl LongRunArgs {
         let reserve = Duration::from_secs(2) + limit / 100;
         Some(Deadline::new(started, limit.saturating_sub(reserve)))
     }
+}
+
+/// What a run says of battles: to the end, to the deadline, or until Ctrl-C.
+///
+/// # Errors
+/// When a member fails or is stopped, as a person is told it.
+pub(super) fn predict(
+    shipped: &Shipped,
+    battles: &[Battle],
+    (deadline, journal): (Option<Deadline>, &JournalPlace),
+    progress: &dyn Progress,
+) -> anyhow::Result<ShippedPredictions> {
+    let stop = interrupt::flag()?;
+    let stop = || stop.load(Ordering::Relaxed);
+    let conditions = Conditions { deadline, stop: &stop, progress };
+    shipped.predict(battles, &conditions).map_err(|error| failed(error, journal))
 }
 
 /// Removes the journals of a run whose results have reached their final place, unless rows are left to compute.

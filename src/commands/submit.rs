@@ -78,7 +78,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let options = ReadOptions { format: args.format, max_rows: None };
     if args.long.dry_run {
         let shipped = Shipped::load(&directory, &serving).or_bad_input()?;
-        return forecast::run(&shipped, (&args.file, &options), &args.long, console);
+        return forecast::run(&shipped, (std::slice::from_ref(&args.file), &options), &args.long, console);
     }
     let journal = args.long.journal(&args.out)?;
     serving.journal = Some(journal.clone());

@@ -27,7 +27,7 @@ pub struct DataSource {
     /// At most so many rows, the first ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rows: Option<usize>,
-    /// Predictions in submission form that replace the labels: soft targets.
+    /// Predictions in submission form that replace the labels: soft targets, a teacher's or those of `tiebreak pseudo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// Which repeated rows are left out.

@@ -20,6 +20,7 @@ use crate::evaluation::Evaluation;
 use crate::files::{self, WriteError};
 use crate::manifest::{FORMAT_VERSION, Manifest, RunIdentity};
 use crate::predictors::SavedPredictor;
+use crate::tables::prompts::{self, PromptRow};
 
 /// A run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +149,12 @@ impl RunDir {
     #[must_use]
     pub fn splits_path(&self) -> PathBuf {
         self.path.join("splits.csv")
+    }
+
+    /// The prompts whose votes were learned from.
+    #[must_use]
+    pub fn prompts_path(&self) -> PathBuf {
+        self.path.join("prompts.csv")
     }
 
     /// The post-processed out-of-fold predictions as CSV.
@@ -296,6 +303,17 @@ impl RunDir {
             }
         }
         Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// The prompts whose votes were learned from.
+    ///
+    /// # Errors
+    /// `RunError::Damaged`, also when an earlier version of tiebreak did not write them.
+    pub fn read_prompts(&self) -> Result<Vec<PromptRow>, RunError> {
+        prompts::read(&self.prompts_path()).map_err(|error| {
+            let message = format!("{error}; train the run again");
+            RunError::Damaged { path: self.prompts_path(), message }
+        })
     }
 
     /// Writes the metrics.

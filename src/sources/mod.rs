@@ -34,7 +34,7 @@ pub use error::SourceError;
 pub use format::{Format, UnknownFormatName};
 pub use labels::{Label, read_labels};
 pub use outcomes::read_outcomes;
-pub use read::{Ingested, ReadOptions, read_battles, read_labeled};
+pub use read::{Ingested, ReadOptions, read_battles, read_labeled, read_soft_labeled};
 pub use reader::{Reader, open};
 
 use std::collections::BTreeMap;

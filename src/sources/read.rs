@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Counts, Format, Reader, SourceError, SourceRow};
-use crate::battle::{Battle, LabeledBattle};
+use super::{Counts, Format, Reader, RowLabel, SourceError, SourceRow};
+use crate::battle::{Battle, BattleId, LabeledBattle, Target};
 use crate::progress::Progress;
 
 /// How a file is read.
@@ -40,6 +41,24 @@ pub fn read_labeled(
         let (number, id) = (row.row, row.battle.id.clone());
         let labeled = row.into_labeled();
         labeled.ok_or_else(|| SourceError::NoLabel { path: path.to_owned(), row: number, id })
+    })
+}
+
+/// Reads battles whose labels stand elsewhere: each row with its soft label, or its id alone where it has none.
+/// What the file itself says of a winner is passed over.
+///
+/// # Errors
+/// When the file, its format or a value is at fault, or an id stands there twice.
+pub fn read_soft_labeled(
+    path: &Path,
+    options: &ReadOptions,
+    labels: &BTreeMap<BattleId, Target>,
+    progress: &dyn Progress,
+) -> Result<Ingested<Result<LabeledBattle, BattleId>>, SourceError> {
+    read(Reader::open(path, options, true)?, path, progress, |mut row| {
+        let id = row.battle.id.clone();
+        row.label = labels.get(&id).map(|target| RowLabel { vote: None, target: *target });
+        Ok(row.into_labeled().ok_or(id))
     })
 }
 

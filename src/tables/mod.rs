@@ -15,6 +15,7 @@ mod kind;
 pub mod outcomes;
 mod parquet;
 pub mod predictions;
+pub mod prompts;
 pub mod scores;
 mod table;
 

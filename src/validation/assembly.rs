@@ -1,11 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::ValidationError;
-use crate::battle::{
-    BattleId, Class, LabeledBattle, Probabilities, Target, Task, normalised, normalised_prompt,
-};
+use crate::battle::{Class, LabeledBattle, Target, Task, normalised, normalised_prompt};
 
 /// What became of the rows of one source on the way to the training set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +18,9 @@ pub struct AssemblyCounts {
     pub ties_halved: usize,
     /// Rows whose labels were replaced by soft ones.
     pub soft_labels: usize,
+    /// Rows that were given no label by the run that labelled the others.
+    #[serde(default)]
+    pub unlabelled: usize,
     /// Rows that remain.
     pub kept: usize,
 }
@@ -81,40 +81,12 @@ pub fn keep_first_of_each_battle(rows: &mut Vec<LabeledBattle>) -> usize {
     })
 }
 
-/// Replaces the targets by a teacher's probabilities.
-///
-/// # Errors
-/// `ValidationError::LabelsMissing` when a row has no label.
-pub fn replace_targets(
-    rows: &mut [LabeledBattle],
-    labels: &[(BattleId, Probabilities)],
-) -> Result<(), ValidationError> {
-    let by_id: BTreeMap<&BattleId, &Probabilities> = labels.iter().map(|(id, p)| (id, p)).collect();
-    let missing: Vec<&LabeledBattle> =
-        rows.iter().filter(|row| !by_id.contains_key(&row.battle.id)).collect();
-    if let Some(first) = missing.first() {
-        return Err(ValidationError::LabelsMissing {
-            missing: missing.len(),
-            rows: rows.len(),
-            example: first.battle.id.clone(),
-        });
-    }
-    for row in rows {
-        if let Some(probabilities) = by_id.get(&row.battle.id) {
-            let values = probabilities.to_array();
-            let sum: f64 = values.iter().sum();
-            // The reader has checked the sum to 1e-4; dividing it out makes it exact.
-            row.target = Target::new(values.map(|p| p / sum)).unwrap_or(row.target);
-            row.vote = None;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::battle::{Battle, Response, Turn, Vote};
+    use crate::battle::{Battle, BattleId, Response, Turn, Vote};
 
     fn row(id: &str, prompt: &str, responses: [&str; 2], vote: Vote) -> LabeledBattle {
         let [a, b] = responses.map(|text| Response::Text(text.to_owned()));
@@ -154,19 +126,5 @@ mod tests {
         assert_eq!(keep_first_of_each_battle(&mut battles), 1);
         let mut prompts = rows;
         assert_eq!(keep_first_of_each_prompt(&mut prompts), 2);
-    }
-
-    #[test]
-    fn soft_labels_must_cover_every_row() {
-        let mut rows = vec![row("1", "p", ["x", "y"], Vote::A), row("2", "p", ["x", "y"], Vote::A)];
-        let soft = Probabilities::new([0.5, 0.2, 0.3]).unwrap();
-        let one = vec![(BattleId("1".to_owned()), soft)];
-        assert!(matches!(
-            replace_targets(&mut rows, &one),
-            Err(ValidationError::LabelsMissing { missing: 1, .. })
-        ));
-        let both = vec![(BattleId("2".to_owned()), soft), (BattleId("1".to_owned()), soft)];
-        replace_targets(&mut rows, &both).unwrap();
-        assert!((rows[1].target.of(Class::A) - 0.5).abs() < 1e-12);
     }
 }

@@ -6,32 +6,20 @@ mod cross;
 
 use serde::{Deserialize, Serialize};
 
-use crate::battle::{BattleId, LabeledBattle, Probabilities, Task};
+use crate::battle::{LabeledBattle, Probabilities, Task};
 use crate::learning::{FitError, Learner};
 use crate::predictors::{PredictError, SavedPredictor};
 use crate::splits::Fold;
 
 pub use assembly::{
     AssemblyCounts, keep_first_of_each, keep_first_of_each_battle, keep_first_of_each_prompt,
-    prepare_for_task, replace_targets,
+    prepare_for_task,
 };
 pub use cross::{average_folds, cross_fit, fit_final, prepare};
 
 /// Held-out predictions could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ValidationError {
-    /// Soft labels do not cover the rows they are meant for.
-    #[error(
-        "`{missing}` of `{rows}` rows have no soft label, the first is battle `{example}`; give every row one"
-    )]
-    LabelsMissing {
-        /// Rows without a label.
-        missing: usize,
-        /// Rows of the source.
-        rows: usize,
-        /// The first of them.
-        example: BattleId,
-    },
     /// A member could not do its work ahead of all fits.
     #[error("predictor `{member}`: {source}")]
     Prepare {

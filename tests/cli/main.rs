@@ -32,6 +32,7 @@ mod model_folders;
 mod models;
 mod narrow_base;
 mod pipeline;
+mod pseudo;
 mod report;
 mod score;
 mod simulate;

@@ -1,7 +1,7 @@
 //! A cascade of two finished runs: nothing is trained; threshold, blends and calibrators are fitted to what both said
 //! of rows that they never saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -13,12 +13,15 @@ use crate::calibrators::{CascadeRecipe, CrossFittedCascade};
 use crate::commands::{self, BadInput, Console, OrBadInput};
 use crate::config::{Config, Validation};
 use crate::evaluation::{self, CascadeCost, Evaluation, EvaluationRequest, PairCost};
-use crate::manifest::{Environment, FORMAT_VERSION, Identity, Manifest, RunIdentity, class_shares};
+use crate::manifest::{
+    Environment, FORMAT_VERSION, Identity, Manifest, PseudoLabels, RunIdentity, class_shares,
+};
 use crate::predictors::PlannedRows;
 use crate::predictors::language_model::Serving;
 use crate::run_dir::{CascadeOfRuns, GrowingRun, RunDir};
 use crate::shipped::{RunForecast, Shipped};
 use crate::tables;
+use crate::tables::prompts::PromptRow;
 use crate::tables::scores::MemberTable;
 
 /// Rows on which both runs are timed, and rows that their seconds are told for.
@@ -193,6 +196,7 @@ impl Work<'_> {
         outputs::write_held_out(&directory, &self.fit.held_out)?;
         RunDir::write(&directory.scores_path(), &self.scores()?)?;
         outputs::write_splits(&directory, self.prepared)?;
+        outputs::write_prompts(&directory, &self.prompts()?)?;
         RunDir::write(&directory.config_path(), self.config.to_toml()?.as_bytes())?;
         directory.write_manifest(&manifest)?;
         commands::report::write_run(&directory)?;
@@ -230,7 +234,10 @@ impl Work<'_> {
         let mut warnings = Vec::new();
         for stage in self.stages {
             let said = stage.directory.read_metrics().or_bad_input()?.warnings;
-            let of_members = said.into_iter().filter(|warning| warning.starts_with("predictor `"));
+            let carries_over = |said: &String| {
+                ["predictor `", "pseudo-labels `"].iter().any(|start| said.starts_with(start))
+            };
+            let of_members = said.into_iter().filter(carries_over);
             warnings.extend(of_members.map(|warning| format!("run `{}`, {warning}", stage.named)));
         }
         match self.fit.fitted.routes() {
@@ -246,6 +253,26 @@ impl Work<'_> {
             }
         }
         Ok(warnings)
+    }
+
+    /// The prompts whose votes either run learned from.
+    fn prompts(&self) -> anyhow::Result<BTreeSet<PromptRow>> {
+        let mut prompts = self.prepared.prompts.clone();
+        for stage in self.stages {
+            prompts.extend(stage.directory.read_prompts().or_bad_input()?);
+        }
+        Ok(prompts)
+    }
+
+    /// The pseudo-labels that either run learned from.
+    fn pseudo_labels(&self) -> Vec<PseudoLabels> {
+        let mut all: Vec<PseudoLabels> = Vec::new();
+        for labels in self.stages.iter().flat_map(|stage| &stage.shipped.manifest().identity.pseudo_labels) {
+            if !all.contains(labels) {
+                all.push(labels.clone());
+            }
+        }
+        all
     }
 
     fn runs(&self) -> anyhow::Result<[RunIdentity; 2]> {
@@ -268,6 +295,7 @@ impl Work<'_> {
             prompts_hash: self.prepared.prompts_hash(),
             models: Vec::new(),
             runs: runs.to_vec(),
+            pseudo_labels: self.pseudo_labels(),
         })
     }
 

@@ -2,15 +2,17 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
+use super::labels::{self, PseudoSource};
 use crate::audit;
 use crate::battle::{BattleId, GroupId, LabeledBattle, Task, normalised_prompt};
 use crate::commands::{BadInput, Console, OrBadInput};
 use crate::config::{Config, DataSource, Deduplicate, Role, Ties};
-use crate::manifest::DataIdentity;
+use crate::manifest::{DataIdentity, PseudoLabels};
 use crate::predictors::language_model::Serving;
 use crate::sources::{self, ReadOptions};
 use crate::splits::{self, Fold, GroupedRow};
 use crate::tables;
+use crate::tables::prompts::{PromptRole, PromptRow};
 use crate::validation::{self, AssemblyCounts, Member, TrainingSet};
 
 use super::file_name;
@@ -25,9 +27,18 @@ pub(super) struct Prepared {
     pub(super) assignment: Vec<u32>,
     pub(super) folds: Vec<Fold>,
     pub(super) sources: Vec<DataIdentity>,
+    /// The pseudo-labels among the soft labels of extra rows.
+    pub(super) pseudo: Vec<PseudoSource>,
+    /// Every prompt whose votes are learned from.
+    pub(super) prompts: BTreeSet<PromptRow>,
 }
 
 impl Prepared {
+    /// What the pseudo-labels come from.
+    pub(super) fn pseudo_labels(&self) -> Vec<PseudoLabels> {
+        self.pseudo.iter().map(|source| source.labels.clone()).collect()
+    }
+
     pub(super) fn set(&self) -> TrainingSet<'_> {
         TrainingSet {
             task: self.task,
@@ -68,6 +79,8 @@ pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prep
         assignment: Vec::new(),
         folds: Vec::new(),
         sources: Vec::new(),
+        pseudo: Vec::new(),
+        prompts: BTreeSet::new(),
     };
     for source in &config.data {
         read_source(source, &mut prepared, console)?;
@@ -84,15 +97,32 @@ pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prep
         prepared.clusters = audit::prompt_clusters(&battles.collect::<Vec<_>>());
     }
     assign_folds(config, &mut prepared, console)?;
+    let folds = prepared.competition.iter().zip(&prepared.assignment);
+    let prompts = folds.map(|(row, fold)| PromptRow {
+        prompt: GroupId::of_prompt(&row.battle),
+        role: PromptRole::Competition,
+        fold: Some(*fold),
+    });
+    prepared.prompts.extend(prompts);
     Ok(prepared)
 }
 
 fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) -> anyhow::Result<()> {
     let options = ReadOptions { format: source.format, max_rows: source.max_rows };
-    let ingested =
-        sources::read_labeled(&source.path, &options, console.progress().as_ref()).or_bad_input()?;
+    let progress = console.progress();
+    let mut counts = AssemblyCounts::default();
+    let mut pseudo = None;
+    let ingested = match &source.labels {
+        None => sources::read_labeled(&source.path, &options, progress.as_ref()).or_bad_input()?,
+        Some(file) => {
+            let read = labels::read((source, file), &options, prepared.task, progress.as_ref())?;
+            counts.unlabelled = read.unlabelled;
+            pseudo = read.pseudo;
+            read.ingested
+        }
+    };
     let mut rows = ingested.rows;
-    let mut counts = AssemblyCounts { read: rows.len(), ..AssemblyCounts::default() };
+    counts.read = rows.len() + counts.unlabelled;
     // The first of repeated rows is the first by id, whatever the order of the file.
     rows.sort_by(|first, second| first.battle.id.cmp(&second.battle.id));
     counts.duplicates = match source.deduplicate {
@@ -100,9 +130,7 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
         Deduplicate::Prompt => validation::keep_first_of_each_prompt(&mut rows),
         Deduplicate::Battle => validation::keep_first_of_each_battle(&mut rows),
     };
-    if let Some(labels) = &source.labels {
-        let predictions = tables::predictions::read(labels).or_bad_input()?;
-        validation::replace_targets(&mut rows, &predictions).or_bad_input()?;
+    if source.labels.is_some() {
         counts.soft_labels = rows.len();
     }
     let halve = source.ties == Ties::Half;
@@ -122,8 +150,22 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
         role: if source.role == Role::Competition { "competition" } else { "extra" }.to_owned(),
         format: ingested.format.to_string(),
         content_hash: ingested.content_hash,
-        rows: counts,
+        rows: counts.clone(),
     });
+    // What a run said of a row is no vote on its prompt; the votes are those that the run had learned from.
+    match (source.role, &pseudo) {
+        (Role::Competition, _) => {}
+        (Role::Extra, None) => {
+            let row =
+                |row: &LabeledBattle| labels::prompt(GroupId::of_prompt(&row.battle), PromptRole::Extra);
+            prepared.prompts.extend(rows.iter().map(row));
+        }
+        (Role::Extra, Some(pseudo)) => {
+            let row = |prompt: &GroupId| labels::prompt(prompt.clone(), PromptRole::Labeller);
+            prepared.prompts.extend(pseudo.prompts.iter().map(row));
+        }
+    }
+    prepared.pseudo.extend(pseudo.map(|pseudo| PseudoSource { rows: counts.kept, ..pseudo }));
     match source.role {
         Role::Competition => prepared.competition.extend(rows),
         Role::Extra => prepared.extra.extend(rows),
@@ -138,6 +180,7 @@ fn remark(source: &DataSource, counts: &AssemblyCounts) -> String {
         (counts.ties_dropped, "ties dropped"),
         (counts.ties_halved, "ties halved"),
         (counts.soft_labels, "soft labels"),
+        (counts.unlabelled, "without a label left out"),
     ] {
         if count > 0 {
             // Writing to a string cannot fail.
@@ -253,10 +296,12 @@ pub(super) fn describe(prepared: &Prepared) -> String {
         prepared.competition.iter().map(|row| normalised_prompt(&row.battle)).collect();
     let files: Vec<&str> = prepared.sources.iter().map(|source| source.file.as_str()).collect();
     let rows = prepared.competition.len();
+    let labellers: Vec<String> = prepared.pseudo.iter().map(PseudoSource::describe).collect();
     format!(
-        "{rows} rows, {} prompts, {} extra rows, from {}",
+        "{rows} rows, {} prompts, {} extra rows{}, from {}",
         prompts.len(),
         prepared.extra.len(),
+        labellers.concat(),
         files.join(", ")
     )
 }

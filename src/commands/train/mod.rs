@@ -4,6 +4,7 @@ mod cascade;
 mod costs;
 mod curves;
 mod data;
+mod labels;
 mod outputs;
 
 use std::path::{Path, PathBuf};
@@ -79,6 +80,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     warn(&members, &serving, console);
     let growing = GrowingRun::begin(&args.run, start(args)).or_bad_input()?;
     let prepared = data::prepare(&config, console)?;
+    for warning in labels::warnings(&prepared) {
+        console.warn(&warning);
+    }
     let progress = console.progress();
     let workspace = growing.workspace();
     let stop = interrupt::flag()?;

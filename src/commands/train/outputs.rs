@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::data::{self, Prepared};
-use super::{costs, curves};
+use super::{costs, curves, labels};
 use crate::battle::{BattleId, HeldOut, Probabilities};
 use crate::calibrators::CrossFitted;
 use crate::commands::{self, Console, OrBadInput};
@@ -16,6 +16,7 @@ use crate::predictors::SavedPredictor;
 use crate::predictors::language_model::Serving;
 use crate::run_dir::{GrowingRun, RunDir};
 use crate::tables;
+use crate::tables::prompts::PromptRow;
 use crate::tables::scores::MemberTable;
 use crate::validation::{CrossPredictions, Member};
 
@@ -141,6 +142,7 @@ impl Outputs<'_> {
             ..EvaluationRequest::new(&self.post.held_out, self.config.task, &split)
         };
         let mut evaluation = evaluation::evaluate(&request)?;
+        evaluation.warnings.extend(labels::warnings(self.prepared));
         for member in self.members {
             let of_member = member.learner.warnings().into_iter();
             evaluation.warnings.extend(of_member.map(|said| format!("predictor `{}`: {said}", member.name)));
@@ -172,6 +174,7 @@ impl Outputs<'_> {
         let scores = tables::scores::to_parquet(&ids, None, &self.member_tables())?;
         RunDir::write(&directory.scores_path(), &scores)?;
         write_splits(directory, self.prepared)?;
+        write_prompts(directory, &self.prepared.prompts)?;
         RunDir::write(&directory.config_path(), self.config.to_toml()?.as_bytes())?;
         Ok(())
     }
@@ -206,6 +209,7 @@ impl Outputs<'_> {
                 prompts_hash: self.prepared.prompts_hash(),
                 models: data::fingerprints(self.serving, self.members),
                 runs: Vec::new(),
+                pseudo_labels: self.prepared.pseudo_labels(),
             },
             environment: Environment {
                 members: self.costs(shipped)?,
@@ -250,6 +254,14 @@ pub(super) fn write_splits(directory: &RunDir, prepared: &Prepared) -> anyhow::R
         })
         .collect();
     Ok(RunDir::write(&directory.splits_path(), &tables::folds::to_csv(&folds))?)
+}
+
+/// Writes the prompts whose votes were learned from.
+pub(super) fn write_prompts<'a>(
+    directory: &RunDir,
+    prompts: impl IntoIterator<Item = &'a PromptRow>,
+) -> anyhow::Result<()> {
+    Ok(RunDir::write(&directory.prompts_path(), &tables::prompts::to_csv(prompts))?)
 }
 
 /// What fine-tuning did step by step, where there was any.

@@ -1,0 +1,157 @@
+//! What pseudo-labels come from: a file beside them that says it, with the prompts whose votes are in them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::battle::GroupId;
+use crate::manifest::PseudoLabels;
+use crate::run_dir::{RunDir, RunError};
+use crate::tables::prompts::PromptRole;
+
+/// The version of the layout of the file.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The file beside pseudo-labels is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum AncestryError {
+    /// A file cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is damaged, or of a layout that is not known.
+    #[error("`{}`: {message}; label again with `tiebreak pseudo`", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The labels are not those that the file describes.
+    #[error(
+        "`{}` describes other labels than those in `{}`; label again with `tiebreak pseudo`, or remove it where the \
+         labels are a teacher's of your own",
+        path.display(), labels.display()
+    )]
+    OtherLabels {
+        /// The file.
+        path: PathBuf,
+        /// The labels.
+        labels: PathBuf,
+    },
+}
+
+/// What stands beside a file of pseudo-labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ancestry {
+    /// The version of this layout.
+    pub format_version: u32,
+    /// What the labels come from.
+    pub labels: PseudoLabels,
+    /// `GroupId::of_prompt` of every prompt whose votes the labeller learned from, itself or through labels of its own.
+    pub prompts: BTreeSet<GroupId>,
+}
+
+impl Ancestry {
+    /// Where it lies: `labels.ancestry.json` beside `labels.csv`.
+    #[must_use]
+    pub fn path(labels: &Path) -> PathBuf {
+        labels.with_extension("ancestry.json")
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// When a number has no JSON form.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// What stands beside labels; `None` where nothing does, as beside those of a teacher of one's own.
+    ///
+    /// # Errors
+    /// `AncestryError` when it is damaged or describes other labels.
+    pub fn beside(labels: &Path) -> Result<Option<Self>, AncestryError> {
+        let path = Self::path(labels);
+        let read = |path: &Path| {
+            fs::read(path).map_err(|source| AncestryError::Read { path: path.to_owned(), source })
+        };
+        if !path.exists() {
+            return Ok(None);
+        }
+        let damaged = |message: String| AncestryError::Damaged { path: path.clone(), message };
+        let found: Self =
+            serde_json::from_slice(&read(&path)?).map_err(|error| damaged(error.to_string()))?;
+        if found.format_version != FORMAT_VERSION {
+            let version = found.format_version;
+            return Err(damaged(format!(
+                "layout version {version} cannot be read, this program knows {FORMAT_VERSION}"
+            )));
+        }
+        if blake3::hash(&read(labels)?).to_hex().as_str() != found.labels.content_hash {
+            return Err(AncestryError::OtherLabels { path, labels: labels.to_owned() });
+        }
+        Ok(Some(found))
+    }
+}
+
+/// The prompts whose votes a run learned from, itself or through pseudo-labels; without those of the fold that its
+/// models never saw.
+///
+/// # Errors
+/// `RunError::Damaged` when the run does not say it.
+pub fn known_prompts(directory: &RunDir, unseen: Option<u32>) -> Result<BTreeSet<GroupId>, RunError> {
+    let rows = directory.read_prompts()?;
+    let is_held_out = |fold: Option<u32>| fold.is_some() && fold == unseen;
+    let held_out: BTreeSet<GroupId> =
+        rows.iter().filter(|row| is_held_out(row.fold)).map(|row| row.prompt.clone()).collect();
+    let known = rows.into_iter().filter(|row| match row.role {
+        PromptRole::Competition => !is_held_out(row.fold),
+        // An extra row whose prompt a fold holds out had left the training of that fold.
+        PromptRole::Extra => !held_out.contains(&row.prompt),
+        PromptRole::Labeller => true,
+    });
+    Ok(known.map(|row| row.prompt).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::prompts::{self, PromptRow};
+
+    #[test]
+    fn a_fold_holds_its_prompts_out_and_those_of_extra_rows_but_not_those_of_a_labeller() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = RunDir::named(&folder.path().display().to_string());
+        let rows: Vec<PromptRow> = [
+            ("a", PromptRole::Competition, Some(0)),
+            ("a", PromptRole::Extra, None),
+            ("b", PromptRole::Competition, Some(1)),
+            ("c", PromptRole::Competition, Some(0)),
+            ("c", PromptRole::Labeller, None),
+            ("d", PromptRole::Extra, None),
+        ]
+        .into_iter()
+        .map(|(prompt, role, fold)| PromptRow { prompt: GroupId(prompt.to_owned()), role, fold })
+        .collect();
+        let known = |unseen| -> Vec<String> {
+            known_prompts(&directory, unseen).unwrap().into_iter().map(|prompt| prompt.0).collect()
+        };
+        let message = known_prompts(&directory, None).unwrap_err().to_string();
+        assert!(message.contains("prompts.csv") && message.contains("train the run again"), "{message}");
+        std::fs::write(directory.prompts_path(), prompts::to_csv(&rows)).unwrap();
+        assert_eq!(known(None), ["a", "b", "c", "d"]);
+        assert_eq!(known(Some(0)), ["b", "c", "d"]);
+        assert_eq!(known(Some(1)), ["a", "c", "d"]);
+    }
+}
