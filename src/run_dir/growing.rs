@@ -74,7 +74,7 @@ impl GrowingRun {
     /// # Errors
     /// `RunError::Damaged` that names what differs when the unfinished run was started with other data or settings.
     pub fn journal(&self, identity: &[(String, String)]) -> Result<DiskJournal, RunError> {
-        let path = self.workspace().join("identity");
+        let path = self.workspace().join(IDENTITY);
         let lines: Vec<String> = identity.iter().map(|(what, hash)| format!("{hash} {what}\n")).collect();
         let identity = lines.concat();
         match fs::read_to_string(&path) {
@@ -115,7 +115,18 @@ impl GrowingRun {
         if old.exists() {
             fs::remove_dir_all(&old).map_err(folder(&old))?;
         }
-        Ok(RunDir { path: self.final_path })
+        Ok(RunDir { path: self.final_path.clone() })
+    }
+}
+
+impl Drop for GrowingRun {
+    /// A folder in which no work was begun goes again, so that the same command can be given once what was wrong is mended.
+    fn drop(&mut self) {
+        let workspace = self.workspace();
+        if workspace.is_dir() && !workspace.join(IDENTITY).exists() {
+            // Where the system refuses it, the next command says what stands in its way.
+            let _ = fs::remove_dir_all(&self.directory.path);
+        }
     }
 }
 
@@ -136,6 +147,8 @@ fn differing(earlier: &str, now: &str) -> String {
 }
 
 const WORK: &str = "work";
+/// In the workspace of a run whose work was begun: what decides it.
+const IDENTITY: &str = "identity";
 
 #[cfg(test)]
 mod tests {
@@ -157,5 +170,19 @@ mod tests {
         assert!(message.contains("not the same here: the rows of `train.csv`;"), "{message}");
         let message = again().journal(&identity("x", "y")).unwrap_err().to_string();
         assert!(message.contains("the folds, the rows of `train.csv`;"), "{message}");
+    }
+    #[test]
+    fn a_folder_in_which_nothing_was_begun_goes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run").display().to_string();
+        let unfinished = folder.path().join("run.incomplete");
+        let begun = |start| GrowingRun::begin(&run, start).unwrap();
+        drop(begun(Start::New));
+        assert!(!unfinished.exists());
+        begun(Start::New).journal(&[("the folds".to_owned(), "f".to_owned())]).unwrap();
+        assert!(unfinished.exists());
+        drop(begun(Start::Resume));
+        assert!(unfinished.exists());
+        assert!(matches!(GrowingRun::begin(&run, Start::New), Err(RunError::Unfinished { .. })));
     }
 }
