@@ -11,7 +11,7 @@ use crate::checkpoint::Element;
 pub(super) struct Sum<'a> {
     /// What is added.
     pub(super) terms: [&'a str; 2],
-    /// Whose bias, [width], is to be added too: the linear map whose product the first of them is.
+    /// The linear map whose product the first of them is, where its bias, `[width]`, is to be added too.
     pub(super) bias_of: Option<&'a Linear>,
     /// Whether anything but the normalisation reads the sum.
     pub(super) is_wanted: bool,
