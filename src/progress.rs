@@ -5,6 +5,10 @@ pub trait Progress: Send + Sync {
     /// Begins a piece of work of `total` steps of one `unit` (`rows`, `folds`); it ends when the
     /// returned task is dropped. A total that is not known is `None`.
     fn start(&self, label: &str, total: Option<u64>, unit: &'static str) -> Box<dyn ProgressTask>;
+    /// A line that stays, whatever work is running.
+    fn remark(&self, text: &str) {
+        let _ = text;
+    }
 }
 
 /// One running piece of work.

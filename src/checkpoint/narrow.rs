@@ -28,6 +28,20 @@ enum Numbers {
     Blocks { form: LowBits, numbers: Vec<u8>, scales: Vec<f32>, zero_points: Vec<u8> },
 }
 
+impl NarrowForm {
+    /// Bytes that a matrix takes in memory, as [`NarrowMatrix::bytes`] counts them.
+    #[must_use]
+    pub fn bytes(self, rows: usize, width: usize) -> usize {
+        match self {
+            Self::Bf16 => rows * width * size_of::<u16>(),
+            Self::Blocks(form) => {
+                let of_block = bytes_of_block(form) + size_of::<f32>();
+                rows * (blocks_of_row(form, width) * of_block + bytes_of_zero_points(form, width))
+            }
+        }
+    }
+}
+
 impl NarrowMatrix {
     /// Rounds a stored weight, some rows at a time.
     ///
@@ -234,6 +248,7 @@ mod tests {
     fn a_stored_weight_has_the_same_numbers() {
         for base in [BaseNumbers::Bf16, BaseNumbers::Int8, BaseNumbers::Int4] {
             let matrix = narrow(&values(6 * 45), 45, base).unwrap();
+            assert_eq!(base.of_maps().unwrap().bytes(6, 45), matrix.bytes(), "{base:?}");
             let (element, bytes) = matrix.stored();
             assert_eq!(element.decode(&bytes), decoded(&matrix), "{base:?}");
         }

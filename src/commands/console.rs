@@ -137,6 +137,10 @@ impl Progress for Bars {
         bar.set_prefix(label.to_owned());
         Box::new(Bar(bar))
     }
+
+    fn remark(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
 }
 
 struct Bar(ProgressBar);
@@ -172,6 +176,10 @@ impl Progress for Lines {
             started: now,
             state: Mutex::new(LineState { done: 0, printed: now, remark: String::new() }),
         })
+    }
+
+    fn remark(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 }
 

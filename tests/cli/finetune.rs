@@ -279,3 +279,17 @@ fn a_training_that_diverges_names_its_step_and_loss_and_keeps_no_state_of_bad_we
     let again = shop.train("run", "--resume");
     assert!(again.stderr.contains("step 2: the loss is NaN"), "{}", again.stderr);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_training_that_no_machine_has_the_memory_for_is_refused_before_its_first_step() {
+    let shop = Shop::new(40);
+    shop.configure("run", "bert-base", &format!("{BOTH}lora = {{ rank = 1000000000 }}\n"));
+    let said = shop.train("run", "");
+    said.refuses(&[
+        "predictor `finetune`, seed 1, fold 0",
+        "GiB for the weights",
+        "a smaller model or more memory",
+    ]);
+    assert!(!shop.path("models/run").exists());
+}

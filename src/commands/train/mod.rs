@@ -103,13 +103,13 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         keep_predictors: config.final_fit.fit != FinalFit::Refit,
     };
     validation::prepare(prepared.set(), &members, &plan, &context).map_err(of_input)?;
-    let cross = validation::cross_fit(prepared.set(), &members, &plan, &context, &journal)?;
+    let cross =
+        validation::cross_fit(prepared.set(), &members, &plan, &context, &journal).map_err(of_input)?;
     let held_out = held_out(&prepared, &cross);
     let post = config.post_processing.cross_fit(&held_out, config.task)?;
     let shipped = match config.final_fit.fit {
-        FinalFit::Refit => {
-            validation::fit_final(prepared.set(), &members, &config.seeds, &context, &journal)?
-        }
+        FinalFit::Refit => validation::fit_final(prepared.set(), &members, &config.seeds, &context, &journal)
+            .map_err(of_input)?,
         FinalFit::AverageWeights => validation::average_folds(&members, &plan, &context, &journal)?,
         fit => fits_of_folds(fit, &prepared, &cross)?,
     };
@@ -125,10 +125,11 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     outputs.write(growing, &shipped, args, (console, started))
 }
 
-/// What a recipe names may not fit the rows: that is the fault of the input.
+/// What a recipe names may not fit the rows or the machine: that is the fault of the input.
 fn of_input(error: ValidationError) -> anyhow::Error {
     match error {
-        ValidationError::Prepare { source: FitError::Input(_), .. } => BadInput(error.to_string()).into(),
+        ValidationError::Prepare { source: FitError::Input(_), .. }
+        | ValidationError::Fit { source: FitError::Input(_), .. } => BadInput(error.to_string()).into(),
         error => error.into(),
     }
 }

@@ -43,6 +43,16 @@ impl Setup {
             .collect()
     }
 
+    /// The lengths of the sequences that these examples become, of those that belong together in one place.
+    pub(super) fn lengths(&self, examples: &[Example<'_>]) -> Result<Vec<Vec<usize>>, FinetuneError> {
+        let of_piece = |piece: &Piece| piece.sequences.iter().map(|sequence| sequence.ids.len()).collect();
+        let of_example = |example: &Example<'_>| -> Result<Vec<Vec<usize>>, EncodingError> {
+            Ok(self.pieces(example)?.iter().map(of_piece).collect())
+        };
+        let lengths = examples.par_iter().map(of_example).collect::<Result<Vec<_>, _>>()?;
+        Ok(lengths.into_iter().flatten().collect())
+    }
+
     fn batch(&self, pieces: &[&Piece]) -> Result<TrainingBatch, FinetuneError> {
         let sequences = pieces.iter().flat_map(|piece| &piece.sequences);
         let texts: Vec<(&[u32], &[u32])> =

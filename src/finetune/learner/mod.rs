@@ -2,7 +2,9 @@
 
 mod beginning;
 mod examples;
+mod free_memory;
 mod head_only;
+mod memory;
 mod recipe;
 mod recipe_checks;
 mod setup;
@@ -11,7 +13,7 @@ mod teachers;
 mod training;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use recipe::{EarlyStopping, FinetuneRecipe, HeadStart, LoraRecipe, TeacherRecipe, TuningMethod};
 pub use steps::{StepRecord, steps_of};
@@ -42,6 +44,8 @@ pub struct FinetuneLearner {
     serving: Serving,
     teachers: Vec<Teacher>,
     states: States,
+    /// As the first fit found it: what a fit gives back, the allocator may keep for the next one.
+    free_memory: OnceLock<Option<u64>>,
 }
 
 impl FinetuneLearner {
@@ -55,7 +59,13 @@ impl FinetuneLearner {
         onnx::find_library_for(serving.device.kind())?;
         let setup = beginning::opened(recipe, serving)?;
         let teachers = recipe.teacher.iter().map(Teacher::read).collect::<Result<_, _>>()?;
-        Ok(Self { setup, serving: serving.clone(), teachers, states: States::default() })
+        Ok(Self {
+            setup,
+            serving: serving.clone(),
+            teachers,
+            states: States::default(),
+            free_memory: OnceLock::new(),
+        })
     }
 
     /// The rows to train on and those that are kept back, each sorted by id.
@@ -137,7 +147,8 @@ impl Learner for FinetuneLearner {
             let own = beginning::begun(&self.setup, &self.serving, &rows, (&places, context))?;
             let setup = own.as_ref().unwrap_or(&self.setup);
             let loss = self.loss(&rows);
-            let training = Training { setup, context, places: &places, rows: &rows, loss };
+            let free_memory = *self.free_memory.get_or_init(free_memory::free_memory);
+            let training = Training { setup, context, places: &places, rows: &rows, loss, free_memory };
             let model = training.run()?;
             if own.is_some() {
                 write_trained(&model, &places.begun(), &places.checkpoint())?;

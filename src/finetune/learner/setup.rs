@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::recipe::{FinetuneRecipe, HeadStart, LoraRecipe, TuningMethod};
-use crate::checkpoint::{Checkpoint, FileMark, Head, HeadChoice, LoadedHead, OutputMeaning, load_head};
-use crate::compute::{AdapterSettings, Memory, Model};
+use crate::checkpoint::{
+    BaseNumbers, Checkpoint, FamilyConfig, FileMark, Head, HeadChoice, LoadedHead, OutputMeaning, load_head,
+};
+use crate::compute::{AdapterSettings, Memory, Model, Planned};
 use crate::encoding::{
     Encoder, EncodingBudget, EncodingError, EncodingRecipe, ModelForm, Orders, Shown, StoredEncoder,
     Template, TokenizerFiles,
@@ -98,6 +100,15 @@ impl Setup {
         Trainer::new(model, TrainerSettings { loss, optimizer, schedule, clip_norm, memory, seed })
     }
 
+    /// What the trainer will have, without its weights.
+    pub(super) fn planned(&self, seed: u64) -> Result<ToTrain, FinetuneError> {
+        let checkpoint = Checkpoint::open(&self.checkpoint)?;
+        let LoadedHead { head, .. } = load_head(&checkpoint, &head_choice(&self.recipe, seed), None)?;
+        let method = self.recipe.method;
+        let adapters = (method == TuningMethod::Lora).then(|| self.adapters(seed));
+        Ok(ToTrain { config: checkpoint.config, head, adapters, whole: method == TuningMethod::Full })
+    }
+
     fn adapters(&self, seed: u64) -> AdapterSettings {
         let LoraRecipe { rank, alpha, dropout, targets, .. } = self.recipe.lora.clone();
         AdapterSettings { rank, alpha, dropout, slots: targets, seed }
@@ -161,6 +172,22 @@ impl Setup {
             max_tokens: self.recipe.predict_max_tokens.max(Some(self.recipe.max_tokens)),
             ..ImportOptions::default()
         }
+    }
+}
+
+/// A model that is to be trained.
+pub(super) struct ToTrain {
+    config: FamilyConfig,
+    head: Head,
+    adapters: Option<AdapterSettings>,
+    whole: bool,
+}
+
+impl ToTrain {
+    /// With its base in these numbers, and so much kept.
+    pub(super) fn borrowed(&self, (base, memory): (BaseNumbers, Memory)) -> Planned<'_> {
+        let Self { config, head, adapters, whole } = self;
+        Planned { config, head, adapters: adapters.as_ref(), whole: *whole, base, memory }
     }
 }
 

@@ -119,6 +119,8 @@ pub(super) struct Training<'a> {
     pub(super) places: &'a Places,
     pub(super) rows: &'a Rows<'a>,
     pub(super) loss: Loss,
+    /// Bytes of memory that may be taken, where the system tells.
+    pub(super) free_memory: Option<u64>,
 }
 
 impl Training<'_> {
@@ -127,6 +129,7 @@ impl Training<'_> {
         let recipe = &self.setup.recipe;
         let mut order = Order::new(self.rows.train.len(), recipe.batch, self.context.seed);
         let total = u64::from(recipe.epochs) * order.steps_per_epoch();
+        self.check_memory(total, self.free_memory)?;
         let mut trainer = self.setup.trainer(self.context.seed, (total, self.loss))?;
         let mut position = self.resumed(&mut trainer)?;
         let mut log = StepLog::open(self.context.workspace, &self.places.name, trainer.steps())?;

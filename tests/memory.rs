@@ -1,0 +1,151 @@
+//! The memory that a step of training is expected to take beside what it takes, counted by the allocator.
+
+#![allow(clippy::unwrap_used, reason = "test code: what cannot be made must fail the test")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use tiebreak::architectures::AdapterSlot::{AttentionOutput, Down, Gate, Key, Query, Up, Value};
+use tiebreak::checkpoint::{BaseNumbers, Checkpoint, Head, HeadChoice, load_head};
+use tiebreak::compute::{AdapterSettings, BatchShape, Memory, Model, PaddedBatch, Planned};
+use tiebreak::finetune::{
+    AdamWSettings, Decay, Loss, Method, Schedule, Targets, Trainer, TrainerSettings, TrainingBatch,
+};
+
+/// The allocator of the system, which knows how much it has given and the most that this was.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+#[expect(unsafe_code, reason = "an allocator is unsafe; it passes everything on")]
+// SAFETY: every call goes to the allocator of the system as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), SeqCst) + layout.size();
+        MOST.fetch_max(held, SeqCst);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), SeqCst);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CLASSES: usize = 3;
+/// Steps have two batches, and moments exist from the second one on.
+const STEPS: usize = 2;
+
+/// What is trained, in which numbers, with what kept.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    whole: bool,
+    dropout: f64,
+    base: BaseNumbers,
+    memory: Memory,
+}
+
+fn adapters(how: How) -> AdapterSettings {
+    let slots = vec![Query, Key, Value, AttentionOutput, Gate, Up, Down];
+    AdapterSettings { rank: 4, alpha: 8.0, dropout: how.dropout, slots, seed: 1 }
+}
+
+fn batch(texts: usize, length: usize, vocabulary: usize) -> TrainingBatch {
+    let token = |place: usize| u32::try_from(place * 7919 % vocabulary).unwrap();
+    let (ids, segments): (Vec<u32>, Vec<u32>) = ((0..length).map(token).collect(), vec![0; length]);
+    let texts: Vec<(&[u32], &[u32])> = vec![(&ids, &segments); texts];
+    let probabilities = [1.0, 0.0, 0.0].repeat(texts.len());
+    let targets = Targets::new(CLASSES, probabilities, vec![1.0; texts.len()]).unwrap();
+    TrainingBatch { texts: PaddedBatch::new(&texts, false).unwrap(), targets }
+}
+
+/// Bytes that training takes beside what was there before: as estimated, and as the allocator saw it.
+fn estimated_and_taken(folder: &Path, how: How, (texts, length): (usize, usize)) -> [usize; 2] {
+    let checkpoint = Checkpoint::open(folder).unwrap();
+    let choice = HeadChoice::Fresh { outputs: CLASSES, seed: 1, pooling: None };
+    let head: Head = load_head(&checkpoint, &choice, None).unwrap().head;
+    let adapters = adapters(how);
+    let planned = Planned {
+        config: &checkpoint.config,
+        head: &head,
+        adapters: (!how.whole).then_some(&adapters),
+        whole: how.whole,
+        base: how.base,
+        memory: how.memory,
+    };
+    let [weights, trained] = planned.parameters();
+    let step = planned.step(BatchShape { texts, tokens: texts * length, longest: length });
+    let batches = vec![batch(texts, length, checkpoint.config.vocabulary_size()); 2];
+    let before = HELD.load(SeqCst);
+    let mut model = Model::load_in(how.base, &checkpoint.config, &checkpoint.weights).unwrap();
+    let method = if how.whole { Method::Full } else { Method::Adapters(adapters.clone()) };
+    method.prepare(&mut model, &head, true).unwrap();
+    let settings = TrainerSettings {
+        loss: Loss::CrossEntropy { label_smoothing: 0.0 },
+        optimizer: AdamWSettings::default(),
+        schedule: Schedule { warmup_steps: 0, total_steps: 10, decay: Decay::Constant },
+        clip_norm: Some(1.0),
+        memory: how.memory,
+        seed: 0,
+    };
+    let mut trainer = Trainer::new(model, settings).unwrap();
+    let parameters = trainer.model().parameters();
+    let of = |name: &String| parameters.bytes(name).unwrap();
+    assert_eq!(weights, parameters.iter().map(|info| of(&info.parameter.name)).sum::<usize>());
+    assert_eq!(trained, parameters.trainable().map(|info| of(&info.parameter.name)).sum::<usize>());
+    MOST.store(HELD.load(SeqCst), SeqCst);
+    for _ in 0..STEPS {
+        trainer.step(&batches).unwrap();
+    }
+    [weights + 3 * trained + step, MOST.load(SeqCst) - before]
+}
+
+#[test]
+fn the_estimate_is_near_what_the_allocator_gives_in_every_family_and_way() {
+    rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints");
+    // The first step brings threads and what they keep.
+    let how = How { whole: true, dropout: 0.0, base: BaseNumbers::F32, memory: Memory::Everything };
+    estimated_and_taken(&root.join("bert-base"), how, (96, 30));
+    let mut wrong = Vec::new();
+    let mut look = |folder: &Path, form: (usize, usize)| {
+        for memory in [Memory::Everything, Memory::LayerInputs] {
+            for (whole, dropout, base) in [
+                (false, 0.0, BaseNumbers::F32),
+                (false, 0.1, BaseNumbers::F32),
+                (false, 0.0, BaseNumbers::Int8),
+                (true, 0.0, BaseNumbers::F32),
+            ] {
+                let how = How { whole, dropout, base, memory };
+                let [estimated, taken] = estimated_and_taken(folder, how, form);
+                let share = estimated as f64 / taken as f64;
+                let said = format!(
+                    "{} {how:?}: {share:.3}, {estimated} estimated, {taken} taken",
+                    folder.file_name().unwrap().display()
+                );
+                if !(0.8..1.02).contains(&share) {
+                    wrong.push(said);
+                }
+            }
+        }
+    };
+    for name in [
+        "bert-base",
+        "roberta-classifier",
+        "deberta-v2-reward",
+        "deberta-v3-classifier",
+        "modernbert-classifier",
+        "llama-classifier",
+        "qwen3-reward",
+        "gemma2-classifier",
+        "gemma3-classifier",
+    ] {
+        look(&root.join(name), (48, 30));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
