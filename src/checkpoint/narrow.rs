@@ -29,7 +29,7 @@ enum Numbers {
 }
 
 impl NarrowForm {
-    /// Bytes that a matrix takes in memory, as [`NarrowMatrix::bytes`] counts them.
+    /// Bytes that a matrix takes in memory, as `NarrowMatrix::bytes` counts them.
     #[must_use]
     pub fn bytes(self, rows: usize, width: usize) -> usize {
         match self {
