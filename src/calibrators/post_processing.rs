@@ -225,36 +225,23 @@ impl PostProcessingRecipe {
         Ok(fitted)
     }
 
-    /// What is blended how, with the blended predictions, weights of every row fitted without its fold.
+    /// What is blended how, with the blended prediction of every row by weights fitted on the other folds.
     pub(super) fn cross_fitted_blend(
         &self,
         columns: &Columns<Vec<Probabilities>>,
         task: Task,
         folds: &GroupFolds,
     ) -> (BlendCandidate, Vec<Probabilities>) {
-        let members = columns.predictions.first().map_or(0, Vec::len);
-        let candidate = self.blend.candidate(members);
-        (candidate, cross_fitted_blend(columns, candidate, task, folds))
-    }
-}
-
-/// The blended prediction of every row with weights fitted on the other folds.
-fn cross_fitted_blend(
-    columns: &Columns<Vec<Probabilities>>,
-    candidate: BlendCandidate,
-    task: Task,
-    folds: &GroupFolds,
-) -> Vec<Probabilities> {
-    let size = columns.predictions.first().map_or(0, Vec::len);
-    let result: Result<_, std::convert::Infallible> = folds.cross_fit(|train, rows| {
-        let mut fitted = PostProcessing::nothing(size, task);
-        fitted.pooling = candidate.pooling;
-        if candidate.pull.is_some() {
+        let size = columns.predictions.first().map_or(0, Vec::len);
+        let candidate = self.blend.candidate(size);
+        let result: Result<_, std::convert::Infallible> = folds.cross_fit(|train, rows| {
+            let mut fitted = PostProcessing::nothing(size, task);
+            fitted.pooling = candidate.pooling;
             fitted.weights = fit_weights(&columns.subset(train), candidate, task);
+            Ok(rows.iter().map(|row| fitted.blend(&columns.predictions[*row])).collect())
+        });
+        match result {
+            Ok(predictions) => (candidate, predictions),
         }
-        Ok(rows.iter().map(|row| fitted.blend(&columns.predictions[*row])).collect())
-    });
-    match result {
-        Ok(predictions) => predictions,
     }
 }

@@ -89,7 +89,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         out: args.out.clone(),
         scores: scores_path,
         outcomes,
-        calibrator_fitted_at_this_budget: models.iter().all(|model| model.fitted_at_max_tokens.is_none()),
+        calibrator_fitted_at_this_budget: super::serving::fitted_at_this_budget(&models),
         models,
     };
     console.result(&result, || {

@@ -194,6 +194,11 @@ fn is_fault_of_input(error: &LanguageModelError) -> bool {
     )
 }
 
+/// Whether every model ran at the budget that the calibrator was fitted at.
+pub(super) fn fitted_at_this_budget(models: &[ModelInUse]) -> bool {
+    models.iter().all(|model| model.fitted_at_max_tokens.is_none())
+}
+
 /// Says what a person should know of the models that were run.
 pub(super) fn remarks(models: &[ModelInUse], console: &Console) {
     for model in models {

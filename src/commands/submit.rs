@@ -139,7 +139,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         rows: rows.len(),
         outcomes,
         outcomes_file: outcomes_file.map(|(path, _)| path),
-        calibrator_fitted_at_this_budget: models.iter().all(|model| model.fitted_at_max_tokens.is_none()),
+        calibrator_fitted_at_this_budget: super::serving::fitted_at_this_budget(&models),
         models,
         diagnosis,
     };

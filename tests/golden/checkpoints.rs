@@ -117,6 +117,22 @@ fn a_graph_in_half_precision_is_near_and_another_file() {
     }
 }
 
+/// On processors the fused node takes several times as long as its parts.
+#[test]
+fn only_graphs_in_half_precision_have_sums_and_their_normalisation_in_one_node() {
+    for case in golden().cases {
+        let [single, half] = [Element::F32, Element::F16].map(|element| {
+            let options = ImportOptions { element, ..options(&case, WeightStorage::Packed) };
+            let (root, _, _) = imported(&case, options);
+            let graph = std::fs::read(root.path().join("model/model.onnx")).unwrap();
+            let has = |operator: &str| graph.windows(operator.len()).any(|part| part == operator.as_bytes());
+            ["SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "EmbedLayerNormalization"].map(has)
+        });
+        assert_eq!(single, [false; 3], "{}", case.name());
+        assert!(half[0] || half[1], "{}", case.name());
+    }
+}
+
 #[test]
 fn what_the_outputs_mean_comes_from_the_checkpoint() {
     let meaning = |name: &str| {

@@ -142,7 +142,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
         class_shares: labels.class_shares,
         known_prompts: inputs.count_known(&known),
         outcomes,
-        calibrator_fitted_at_this_budget: models.iter().all(|model| model.fitted_at_max_tokens.is_none()),
+        calibrator_fitted_at_this_budget: super::serving::fitted_at_this_budget(&models),
         models,
     };
     let ancestry = Ancestry { format_version: ancestry::FORMAT_VERSION, labels, prompts: known };
