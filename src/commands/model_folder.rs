@@ -29,6 +29,8 @@ pub(super) struct ModelFolder {
     pub(super) card: ModelCard,
     /// From battles to token ids.
     pub(super) encoder: Encoder,
+    /// The hash of the encoder's identity.
+    identity_hash: String,
 }
 
 impl ModelFolder {
@@ -36,7 +38,7 @@ impl ModelFolder {
     /// the stored budget.
     ///
     /// # Errors
-    /// `BadInput` when there is no such model, or its files do not fit each other.
+    /// `BadInput` when there is no such model, its files do not fit each other, or it is not the one that the run asked.
     pub(super) fn open(which: &Which, max_tokens: Option<usize>) -> anyhow::Result<Self> {
         let (path, of_run) = match (&which.model, &which.run) {
             (_, Some(run)) => {
@@ -47,15 +49,18 @@ impl ModelFolder {
                 let path = if own.exists() {
                     own
                 } else if model.folder.exists() {
-                    model.folder
+                    model.folder.clone()
                 } else {
                     beside
                 };
-                (path, Some(model.budget))
+                (path, model)
             }
             (model, None) => return Self::named(model.as_deref().unwrap_or_default(), max_tokens),
         };
-        Self::at(path, of_run, max_tokens)
+        let found = Self::at(path, Some(of_run.budget.clone()), max_tokens)?;
+        let fingerprint = found.card.fingerprint().or_bad_input()?;
+        of_run.check(&found.identity_hash, &fingerprint).or_bad_input()?;
+        Ok(found)
     }
 
     /// Opens an imported model by its name under `models/`, or its path; otherwise as [`open`](Self::open).
@@ -82,7 +87,7 @@ impl ModelFolder {
         let max_tokens = max_tokens.unwrap_or(budget.max_tokens);
         check_positions(max_tokens, &card)?;
         let encoder = encoder.with_budget(EncodingBudget { max_tokens, ..budget }).or_bad_input()?;
-        Ok(Self { path, card, encoder })
+        Ok(Self { path, card, encoder, identity_hash: stored.identity_hash })
     }
 }
 

@@ -39,24 +39,29 @@ impl SavedModel {
         self.fingerprint == other.fingerprint && self.encoder == other.encoder && self.budget == other.budget
     }
 
+    /// Whether what lies in the folder is what was recorded, by the hashes of its encoder's identity and of its card.
+    ///
+    /// # Errors
+    /// `LanguageModelError::Changed` when another one lies there.
+    pub fn check(&self, encoder: &str, fingerprint: &str) -> Result<(), LanguageModelError> {
+        // The encoder first: it lies in the folder too, and the message is then the more precise one.
+        let pairs = [("its encoder", &*self.encoder, encoder), ("its card", &*self.fingerprint, fingerprint)];
+        match pairs.into_iter().find(|(_, recorded, found)| recorded != found) {
+            None => Ok(()),
+            Some((what, recorded, found)) => Err(LanguageModelError::Changed {
+                folder: self.folder.clone(),
+                what: format!("{what} has the hash {}, not {}", short(found), short(recorded)),
+            }),
+        }
+    }
+
     /// The model again.
     ///
     /// # Errors
     /// `LanguageModelError::Changed` when another one lies there, and as `ModelFolder` gives it.
     pub fn open(&self, serving: &Serving) -> Result<Arc<LanguageModel>, LanguageModelError> {
         let folder = ModelFolder::read(&self.folder, serving)?;
-        let changed = |what: &str, recorded: &str, found: &str| LanguageModelError::Changed {
-            folder: self.folder.clone(),
-            what: format!("{what} has the hash {}, not {}", short(found), short(recorded)),
-        };
-        // The encoder first: it lies in the folder too, and the message is then the more precise one.
-        let encoder = &folder.encoder.identity_hash;
-        if *encoder != self.encoder {
-            return Err(changed("its encoder", &self.encoder, encoder));
-        }
-        if folder.fingerprint != self.fingerprint {
-            return Err(changed("its card", &self.fingerprint, &folder.fingerprint));
-        }
+        self.check(&folder.encoder.identity_hash, &folder.fingerprint)?;
         folder.open(&WantedBudget::all_of(&self.budget), serving)
     }
 }

@@ -372,6 +372,7 @@ fn a_model_that_changed_or_is_gone_is_refused_and_one_that_moved_with_its_run_is
     fs::rename(shop.path("models"), shop.path("elsewhere/models")).unwrap();
     shop.predict("elsewhere/models/run", "p.csv", "").json();
     assert_eq!(shop.read("p.csv"), reference);
+    shop.run("encode --run elsewhere/models/run test.csv").json();
     fs::rename(shop.path("elsewhere/models"), shop.path("models")).unwrap();
 
     let head = shop.path("models/classifier/head.safetensors");
@@ -387,6 +388,8 @@ fn a_model_that_changed_or_is_gone_is_refused_and_one_that_moved_with_its_run_is
         .refuses(&["no language model at `models/classifier`", "tiebreak import"]);
     Import::default().run("bert-four-f16", &shop.path("models/classifier"));
     shop.predict("run", "p.csv", "")
+        .refuses(&["not the model that the run was made with", "train the run again"]);
+    shop.run("encode --run run test.csv")
         .refuses(&["not the model that the run was made with", "train the run again"]);
 }
 
