@@ -12,6 +12,24 @@ pub enum ComputeError {
     /// candle refused; with sound weights and batches that is a fault of this program.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
+    /// A weight lies where the steps do not look for it.
+    #[error("a weight lies on another engine than the one that computes, which is a fault of this program")]
+    OtherEngine,
+    /// A GPU is wanted of a program that knows none.
+    #[error(
+        "this program was built without CUDA, and trains on the processor; `make build-cuda-training` builds one that trains \
+         on a GPU"
+    )]
+    BuiltWithoutCuda,
+    /// The driver, or the device.
+    #[error("GPU {number} cannot be used: {source}; `nvidia-smi` lists the devices that the driver knows")]
+    NoGpu {
+        /// Counted from 0.
+        number: usize,
+        /// What candle says of it.
+        #[source]
+        source: candle_core::Error,
+    },
     /// A weight that the list of the architecture does not have, which is a fault of this program.
     #[error("`{0}` was asked for and not loaded")]
     NotLoaded(String),
