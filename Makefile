@@ -32,7 +32,7 @@ endif
 TEST_FILE   := $(if $(TEST),$(TEST),$(if $(TRAIN),,$(SIMULATED)/test.csv))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build build-cuda-training train submit report test check fmt clippy doc notebooks bench clean
+.PHONY: help setup build build-cuda-training train submit report test test-cuda bench-cuda check fmt clippy doc notebooks bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -45,12 +45,25 @@ build: .cargo/config.toml
 
 # A second binary, because it starts only where the driver and the libraries of CUDA are; these it finds where they were
 # fetched, behind what LD_LIBRARY_PATH names. All but candle and our own code is shared with the first one.
+CUDA_BUILD := CUDA_HOME=$(CUDA) CUDA_PATH=$(CUDA) CUDA_ROOT=$(CUDA) NVCC=$(CUDA)/bin/nvcc CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) \
+	PATH=$(CUDA)/bin:$$PATH LIBRARY_PATH=$(CURDIR)/$(CUDA_TOOLS)/link LD_LIBRARY_PATH=$$LD_LIBRARY_PATH:$(CUDA)/lib
+CUDA_FLAGS := $(CARGO_FLAGS),cuda-training
 build-cuda-training: build $(CUDA_TOOLS)/tools.stamp ## build target/release/tiebreak-cuda, which trains on a GPU
-	CUDA_HOME=$(CUDA) CUDA_PATH=$(CUDA) CUDA_ROOT=$(CUDA) NVCC=$(CUDA)/bin/nvcc CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) \
-	PATH=$(CUDA)/bin:$$PATH LIBRARY_PATH=$(CURDIR)/$(CUDA_TOOLS)/link LD_LIBRARY_PATH=$(CUDA)/lib:$$LD_LIBRARY_PATH \
-		cargo rustc $(CARGO_FLAGS),cuda-training --bin tiebreak -- -C link-arg=-Wl,-rpath,$(CUDA)/lib
+	$(CUDA_BUILD) cargo rustc $(CUDA_FLAGS) --bin tiebreak -- -C link-arg=-Wl,-rpath,$(CUDA)/lib
 	mv target/release/tiebreak target/release/tiebreak-cuda
 	cargo build $(CARGO_FLAGS)
+
+# What only a machine with a GPU can show; elsewhere both say that they were skipped.
+test-cuda: $(CUDA_TOOLS)/tools.stamp $(MINILM)/minilm.stamp
+	$(CUDA_BUILD) cargo test $(CUDA_FLAGS) --test golden on_a_gpu -- --nocapture
+
+# SHAPE is tiny, 2b or 9b of Gemma-2; PYTHON needs torch for CUDA and transformers.
+SHAPE   ?= 2b
+SHAPED  := target/bench/gemma2-$(SHAPE)
+bench-cuda: $(CUDA_TOOLS)/tools.stamp
+	test -f $(SHAPED)/config.json || $(PYTHON) benches/peers/finetune_gpu_torch.py make $(SHAPE) $(SHAPED)
+	$(CUDA_BUILD) cargo bench $(filter-out --release,$(CUDA_FLAGS)) --profile release --bench finetune_gpu -- $(CURDIR)/$(SHAPED) 4 1024
+	$(PYTHON) benches/peers/finetune_gpu_torch.py $(SHAPED) 4 1024
 
 $(CUDA_TOOLS)/tools.stamp: scripts/cuda_tools.sh
 	PYTHON=$(PYTHON) scripts/cuda_tools.sh $(CUDA_TOOLS)

@@ -168,7 +168,9 @@ impl NarrowMatrix {
         let of_row = |row: &[u8]| -> Vec<u8> {
             match form.weights {
                 IntegerType::Int8 => row.to_vec(),
-                IntegerType::Int4 => row.iter().flat_map(|byte| [byte & 15, byte >> 4]).take(blocks).collect(),
+                IntegerType::Int4 => {
+                    row.iter().flat_map(|byte| [byte & 15, byte >> 4]).take(blocks).collect()
+                }
             }
         };
         rows.flat_map(of_row).collect()

@@ -87,12 +87,7 @@ impl Dropout {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of all u32")]
-    fn of_text<T: Copy>(
-        &self,
-        (map, text): (&str, u64),
-        count: usize,
-        [left_out, kept]: [T; 2],
-    ) -> Vec<T> {
+    fn of_text<T: Copy>(&self, (map, text): (&str, u64), count: usize, [left_out, kept]: [T; 2]) -> Vec<T> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.draw.to_le_bytes()).update(&text.to_le_bytes()).update(map.as_bytes());
         let mut random = ChaCha8Rng::from_seed(*hasher.finalize().as_bytes());

@@ -23,7 +23,6 @@ pub struct Interpreter<'a> {
     dropout: Option<Dropout>,
     pub(super) tape: Tape,
     leaves: BTreeMap<String, Value>,
-    tables: Vec<(Rotary, [Tensor; 2])>,
     places: Arc<[u32]>,
     /// Whether anything that training changes was asked for.
     pub(super) met_trainable: bool,
@@ -40,7 +39,6 @@ impl<'a> Interpreter<'a> {
             dropout: None,
             tape: Tape::by(parameters.engine().steps()),
             leaves: BTreeMap::new(),
-            tables: Vec::new(),
             places: batch.places.clone().into(),
             met_trainable: false,
         }
@@ -164,19 +162,8 @@ impl<'a> Interpreter<'a> {
         Ok(Distances { key, query, rows })
     }
 
-    fn turns(&mut self, rotary: &Rotary) -> Result<Turns, ComputeError> {
-        let found = self.tables.iter().find(|(known, _)| known == rotary).map(|(_, tables)| tables.clone());
-        let [cosines, sines] = match found {
-            Some(tables) => tables,
-            None => {
-                let (places, engine) = (self.batch.positions(), self.parameters.engine());
-                let [cosines, sines] = rotary.tables(places);
-                let tensor = |values| engine.tensor(values, &[places, rotary.width / 2]);
-                let tables = [tensor(cosines)?, tensor(sines)?];
-                self.tables.push((*rotary, tables.clone()));
-                tables
-            }
-        };
+    fn turns(&self, rotary: &Rotary) -> Result<Turns, ComputeError> {
+        let [cosines, sines] = self.batch.turns(rotary, self.parameters.engine())?;
         Ok(Turns { cosines, sines, places: Arc::clone(&self.places), width: rotary.width })
     }
 

@@ -9,8 +9,8 @@ use super::interpreter::Interpreter;
 use super::numbers::copied;
 use super::tape::{Value, sum};
 use super::{
-    AdapterSettings, ComputeError, Dropout, Engine, PackedBatch, PaddedBatch, ParameterInfo, Parameters, Part,
-    Positions,
+    AdapterSettings, ComputeError, Dropout, Engine, PackedBatch, PaddedBatch, ParameterInfo, Parameters,
+    Part, Positions,
 };
 use crate::architectures::{
     Linear, Parameter, Role, States, hidden_states, linear_maps, narrow_form, needed_weights,

@@ -1,14 +1,16 @@
 //! The same trainings by the steps of a GPU, on the processor: every family, method and number of the base.
 
-use tiebreak::checkpoint::BaseNumbers;
-use tiebreak::compute::{AdapterSettings, Engine, Memory};
+use std::path::Path;
+
+use tiebreak::checkpoint::{BaseNumbers, Dense, FamilyConfig, Head, HeadActivation, Pooling};
+use tiebreak::compute::{AdapterSettings, BatchShape, Engine, Memory, Planned};
 use tiebreak::finetune::{StepReport, Trainer};
 
 use super::finetune::{Case, Golden, golden};
 
 /// The largest difference of a loss.
 const TOLERANCE: f64 = 1e-5;
-/// That of a base in fewer bits, which multiplies in bf16: 8 bits of a number.
+/// That of products in bf16, 8 bits of a number, before a training that makes much of little has begun.
 const TOLERANCE_OF_BF16: f64 = 2e-2;
 
 fn trainer(golden: &Golden, case: &Case, memory: Memory) -> Trainer {
@@ -49,14 +51,18 @@ fn small_batches_on_tensors_and_layers_that_are_computed_twice_give_the_same_tra
 }
 
 #[test]
-fn a_base_in_fewer_bits_is_multiplied_in_bf16_and_trains_as_closely_as_that_allows() {
+fn a_base_in_fewer_bits_trains_like_that_of_torch_and_in_bf16_as_closely_as_that_allows() {
     let golden = golden();
     for case in &golden.narrow {
-        let reports = golden.run(case, &mut trainer(&golden, case, Memory::LayerInputs), 0..10, &[6]);
-        let worst = apart(&reports, &case.losses);
-        println!("{} {}: {worst:.1e}", case.checkpoint, case.base.name());
-        assert!(worst < TOLERANCE_OF_BF16, "{} {}: {worst:e}", case.checkpoint, case.base.name());
-        assert_ne!(case.base, BaseNumbers::F32);
+        let name = format!("{} {}", case.checkpoint, case.base.name());
+        for (engine, steps, most) in
+            [(Engine::double_of_old_gpu(), 10, TOLERANCE), (Engine::double_of_gpu(), 1, TOLERANCE_OF_BF16)]
+        {
+            let mut trainer = golden.trainer_with(engine, case, Memory::LayerInputs, golden.adapters());
+            let worst = apart(&golden.run(case, &mut trainer, 0..steps, &[6]), &case.losses);
+            println!("{name}, {steps} steps: {worst:.1e}");
+            assert!(worst < most, "{name}: {worst:e}");
+        }
     }
 }
 
@@ -97,4 +103,39 @@ fn a_training_on_tensors_goes_on_with_the_same_bits_and_a_state_is_that_of_eithe
     on_processor.restore(&half).unwrap();
     let worst = apart(&golden.run(case, &mut on_processor, 3..10, &[6]), &case.losses[3..]);
     assert!(worst < TOLERANCE, "{worst:e}");
+}
+
+/// Estimated and never measured: `tests/memory.rs` holds the estimate against what the same steps take on the processor.
+#[test]
+fn gemma_2_2b_in_bf16_with_layers_computed_twice_is_expected_to_take_less_than_12_gb() {
+    let config = serde_json::json!({
+        "model_type": "gemma2", "architectures": ["Gemma2Model"], "vocab_size": 256_000, "hidden_size": 2304,
+        "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4,
+        "head_dim": 256, "query_pre_attn_scalar": 256, "sliding_window": 4096, "max_position_embeddings": 8192,
+        "rms_norm_eps": 1e-6, "rope_theta": 10_000.0, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0,
+        "hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": true, "attention_bias": false
+    });
+    let config = FamilyConfig::of_json(&config, Path::new("config.json")).unwrap();
+    let width = config.width();
+    let layer = Dense {
+        inputs: width,
+        weight: vec![0.0; 3 * width],
+        bias: vec![0.0; 3],
+        activation: HeadActivation::Linear,
+    };
+    let head = Head { pooling: Pooling::Last, width, layers: vec![layer], softcap: None };
+    let adapters = AdapterSettings { rank: 16, ..golden().adapters() };
+    let planned = Planned {
+        config: &config,
+        head: &head,
+        adapters: Some(&adapters),
+        whole: false,
+        base: BaseNumbers::Bf16,
+        memory: Memory::LayerInputs,
+        on_gpu: true,
+    };
+    let [weights, _] = planned.parameters();
+    let step = planned.step(BatchShape { texts: 4, tokens: 4096, longest: 1024 });
+    println!("{:.1} GB of weights, {:.1} GB of a step", weights as f64 / 1e9, step as f64 / 1e9);
+    assert!(weights + step < 12_000_000_000, "{weights} {step}");
 }

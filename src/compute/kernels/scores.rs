@@ -31,9 +31,7 @@ pub(in super::super) fn seen(mask: Mask, [from, to]: [usize; 2], asking: usize) 
             let end = to.min(asking + reach + 1);
             [from.max(asking.saturating_sub(reach)).min(end), end]
         }
-        Mask::SlidingCausal { window } => {
-            [from.max((asking + 1).saturating_sub(window)).min(behind), behind]
-        }
+        Mask::SlidingCausal { window } => [from.max((asking + 1).saturating_sub(window)).min(behind), behind],
     }
 }
 

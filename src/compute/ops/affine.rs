@@ -206,8 +206,8 @@ impl Back {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{narrow, values, worst, worst_of_loops};
     use super::super::affine;
+    use super::super::check::{narrow, values, worst, worst_of_loops};
     use super::*;
     use crate::checkpoint::BaseNumbers;
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::{Lookup, Matrix, embed};
 use super::one_head::{HeadBack, OneHead};
+use super::{Lookup, Matrix, embed};
 use crate::architectures::{Mask, RelativeBias};
 use crate::compute::ComputeError;
 use crate::compute::numbers::{Numbers, numbers, tensor};
@@ -234,8 +234,8 @@ pub(in super::super) fn distance_bias(
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::worst;
     use super::super::attend;
+    use super::super::check::worst;
     use super::*;
 
     fn rows_of_two() -> Arc<[Row]> {
@@ -248,7 +248,9 @@ mod tests {
 
     #[test]
     fn the_way_back_is_the_slope_with_every_mask_with_caps_and_grouped_heads() {
-        for mask in [Mask::Padding, Mask::Causal, Mask::SlidingCausal { window: 2 }] {
+        let masks =
+            [Mask::Padding, Mask::Causal, Mask::SlidingCausal { window: 2 }, Mask::Surroundings { reach: 1 }];
+        for mask in masks {
             for cap in [None, Some(0.9)] {
                 let difference = worst(&[&[9, 12], &[9, 6], &[9, 6]], |tape, values| {
                     let [query, key, value] = [0, 1, 2].map(|index| values[index].clone());

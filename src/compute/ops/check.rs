@@ -60,11 +60,7 @@ struct Trial<'a, B> {
 
 impl<B: Fn(&mut Tape, &[Value]) -> Result<Value, ComputeError>> Trial<'_, B> {
     fn start(&self) -> Vec<Vec<f32>> {
-        self.shapes
-            .iter()
-            .enumerate()
-            .map(|(seed, shape)| values(shape.iter().product(), seed))
-            .collect()
+        self.shapes.iter().enumerate().map(|(seed, shape)| values(shape.iter().product(), seed)).collect()
     }
 
     fn computed(&self, steps: Steps, inputs: &[Vec<f32>]) -> (Tape, Vec<Value>, Value) {

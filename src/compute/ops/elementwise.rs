@@ -29,11 +29,7 @@ pub(super) fn multiply(tape: &mut Tape, a: &Value, b: &Value) -> Result<Value, C
 }
 
 /// The function of each number.
-pub(super) fn activate(
-    tape: &mut Tape,
-    function: Function,
-    x: &Value,
-) -> Result<Value, ComputeError> {
+pub(super) fn activate(tape: &mut Tape, function: Function, x: &Value) -> Result<Value, ComputeError> {
     let result = tensor(activations::activate(function, &numbers(&x.tensor)?), x.tensor.dims())?;
     let kept = x.clone();
     Ok(tape.record(&[x], result, move |gradient, gradients| {

@@ -21,9 +21,7 @@ impl Lookup {
     pub(super) fn checked_width(&self) -> Result<usize, ComputeError> {
         let (rows, width) = self.table.shape()?;
         match self.ids.iter().find(|&&id| id as usize >= rows) {
-            Some(id) => {
-                Err(ComputeError::Batch(format!("row {id} is beyond the {rows} rows of the table")))
-            }
+            Some(id) => Err(ComputeError::Batch(format!("row {id} is beyond the {rows} rows of the table"))),
             None => Ok(width),
         }
     }

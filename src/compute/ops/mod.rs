@@ -22,6 +22,7 @@ pub(super) use elementwise::add;
 pub(super) use embedding::Lookup;
 pub(super) use matrix::Matrix;
 pub(super) use rotary::Turns;
+pub(super) use tensors::MOST_SCORES;
 
 use super::ComputeError;
 use super::engine::Steps;
@@ -35,7 +36,7 @@ use crate::checkpoint::Pooling;
 pub(super) fn embed(tape: &mut Tape, lookups: Vec<Lookup>) -> Result<Value, ComputeError> {
     match tape.steps() {
         Steps::Loops => embedding::embed(tape, lookups),
-        Steps::Tensors => tensors::embed(tape, lookups),
+        Steps::Tensors => tensors::embed(tape, &lookups),
     }
 }
 

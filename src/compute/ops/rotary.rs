@@ -24,9 +24,8 @@ pub(in super::super) struct Turns {
 pub(super) fn rotate(tape: &mut Tape, turns: &Turns, x: &Value) -> Result<Value, ComputeError> {
     let result = turn(turns, &x.tensor, 1.0)?;
     let (turns, node) = (turns.clone(), x.node);
-    Ok(tape.record(&[x], result, move |gradient, gradients| {
-        gradients.add(node, turn(&turns, &gradient, -1.0)?)
-    }))
+    Ok(tape
+        .record(&[x], result, move |gradient, gradients| gradients.add(node, turn(&turns, &gradient, -1.0)?)))
 }
 
 fn turn(turns: &Turns, tensor_of_x: &Tensor, direction: f32) -> Result<Tensor, ComputeError> {

@@ -5,10 +5,10 @@ use crate::compute::ComputeError;
 use crate::compute::tape::{Tape, Value};
 
 /// The sum of the rows that the lookups give: [tokens, width].
-pub(in super::super) fn embed(tape: &mut Tape, lookups: Vec<Lookup>) -> Result<Value, ComputeError> {
+pub(in super::super) fn embed(tape: &mut Tape, lookups: &[Lookup]) -> Result<Value, ComputeError> {
     let mut sum: Option<Tensor> = None;
     let mut taken = Vec::new();
-    for lookup in &lookups {
+    for lookup in lookups {
         lookup.checked_width()?;
         let (rows, ids) = rows(lookup)?;
         let rows = (rows * f64::from(lookup.scale))?;

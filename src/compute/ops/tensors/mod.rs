@@ -19,6 +19,7 @@ pub(super) use affine::affine;
 pub(super) use attention::attend;
 pub(super) use elementwise::{activate, gated, multiply};
 pub(super) use embedding::embed;
+pub(in super::super) use groups::MOST_SCORES;
 pub(super) use norm::normalise;
 pub(super) use pooling::pool;
 pub(super) use rotary::rotate;

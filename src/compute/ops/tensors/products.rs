@@ -44,3 +44,42 @@ fn by_matrix(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::super::check::{difference, values};
+    use super::*;
+    use crate::checkpoint::{BaseNumbers, NarrowMatrix};
+    use crate::compute::Engine;
+    use crate::compute::narrow_tensors::NarrowTensors;
+    use crate::compute::numbers::{copied, tensor};
+
+    #[test]
+    fn products_with_narrow_numbers_are_those_of_the_same_numbers_in_f32_or_as_close_as_bf16_is() {
+        for base in [BaseNumbers::Bf16, BaseNumbers::Int8, BaseNumbers::Int4] {
+            let stored = NarrowMatrix::of_values(&values(6 * 40, 8), 40, base.of_maps().unwrap()).unwrap();
+            let here = Matrix::Narrow(Arc::new(stored.clone())).tensor().unwrap();
+            let (x, gradient) =
+                (tensor(values(200, 1), &[5, 40]).unwrap(), tensor(values(30, 2), &[5, 6]).unwrap());
+            let expected = [times_turned(&x, &here).unwrap(), times(&gradient, &here).unwrap()];
+            for (engine, most) in [(Engine::double_of_old_gpu(), 0.0), (Engine::double_of_gpu(), 1e-2)] {
+                let narrow = NarrowTensors::of(&stored, &engine).unwrap();
+                let narrow = Matrix::NarrowTensors(Arc::new(narrow));
+                let found = [mapped(&x, &narrow).unwrap(), mapped_back(&gradient, &narrow).unwrap()];
+                for (found, expected) in found.iter().zip(&expected) {
+                    let difference = difference(&copied(found).unwrap(), &copied(expected).unwrap());
+                    assert!(difference <= most, "{base:?} {difference:e}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_matrix_of_the_loops_is_refused() {
+        let stored = NarrowMatrix::of_values(&values(4, 1), 2, BaseNumbers::Bf16.of_maps().unwrap()).unwrap();
+        let x = tensor(values(4, 2), &[2, 2]).unwrap();
+        assert!(mapped(&x, &Matrix::Narrow(Arc::new(stored))).is_err());
+    }
+}
