@@ -6,11 +6,16 @@ TRAIN  ?=
 TEST   ?=
 DEVICE ?=
 PYTHON ?= python3
+# The kind of GPU that a CUDA build is for: that of this machine, else 8.0 (A100), whose kernels newer ones run as well.
+# 75 is a T4.
+CUDA_COMPUTE_CAP ?= $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d .),80)
 
 CARGO_FLAGS := --release --features boosted
 TIEBREAK    := target/release/tiebreak
 RUNTIME     := .runtime
 BUILD_TOOLS := $(RUNTIME)/build-tools
+CUDA_TOOLS  := $(RUNTIME)/cuda-tools
+CUDA        := $(CURDIR)/$(CUDA_TOOLS)/nvidia/cu13
 MINILM      := $(RUNTIME)/minilm
 VENV        := .venv
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
@@ -27,16 +32,42 @@ endif
 TEST_FILE   := $(if $(TEST),$(TEST),$(if $(TRAIN),,$(SIMULATED)/test.csv))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build train submit report test check fmt clippy doc notebooks bench clean
+.PHONY: help setup build build-cuda-training train submit report test test-cuda bench-cuda check fmt clippy doc notebooks bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
 	@echo "Variables: CONFIG RUN TRAIN TEST DEVICE, e.g. make submit TRAIN=train.csv TEST=test.csv CONFIG=configs/linear.toml"
 
 setup: build $(RUNTIME)/runtime.stamp ## build the release binary, fetch ONNX Runtime and what the build needs
 
 build: .cargo/config.toml
 	cargo build $(CARGO_FLAGS)
+
+# A second binary, because it starts only where the driver and the libraries of CUDA are; these it finds where they were
+# fetched, behind what LD_LIBRARY_PATH names. All but candle and our own code is shared with the first one.
+CUDA_BUILD := CUDA_HOME=$(CUDA) CUDA_PATH=$(CUDA) CUDA_ROOT=$(CUDA) NVCC=$(CUDA)/bin/nvcc CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) \
+	PATH=$(CUDA)/bin:$$PATH LIBRARY_PATH=$(CURDIR)/$(CUDA_TOOLS)/link LD_LIBRARY_PATH=$$LD_LIBRARY_PATH:$(CUDA)/lib
+CUDA_FLAGS := $(CARGO_FLAGS),cuda-training
+build-cuda-training: build $(CUDA_TOOLS)/tools.stamp ## build target/release/tiebreak-cuda, which trains on a GPU
+	$(CUDA_BUILD) cargo rustc $(CUDA_FLAGS) --bin tiebreak -- -C link-arg=-Wl,-rpath,$(CUDA)/lib
+	mv target/release/tiebreak target/release/tiebreak-cuda
+	cargo build $(CARGO_FLAGS)
+
+# What only a machine with a GPU can show; elsewhere both say that they were skipped.
+test-cuda: $(CUDA_TOOLS)/tools.stamp $(MINILM)/minilm.stamp
+	$(CUDA_BUILD) cargo test $(CUDA_FLAGS) --test golden on_a_gpu -- --nocapture
+
+# SHAPE is tiny, 2b or 9b of Gemma-2; PYTHON needs torch for CUDA and transformers.
+SHAPE   ?= 2b
+SHAPED  := target/bench/gemma2-$(SHAPE)
+bench-cuda: $(CUDA_TOOLS)/tools.stamp
+	test -f $(SHAPED)/config.json || $(PYTHON) benches/peers/finetune_gpu_torch.py make $(SHAPE) $(SHAPED)
+	$(CUDA_BUILD) cargo bench $(filter-out --release,$(CUDA_FLAGS)) --profile release --bench finetune_gpu -- $(CURDIR)/$(SHAPED) 4 1024
+	$(PYTHON) benches/peers/finetune_gpu_torch.py $(SHAPED) 4 1024
+
+$(CUDA_TOOLS)/tools.stamp: scripts/cuda_tools.sh
+	PYTHON=$(PYTHON) scripts/cuda_tools.sh $(CUDA_TOOLS)
+	@touch $@
 
 # cmake and libclang build LightGBM; they come as wheels, so that nothing is installed by hand.
 $(BUILD_TOOLS)/tools.stamp:

@@ -1,5 +1,7 @@
 //! `manifest.json`: what decides a run (`identity`, compared) and where it happened (`environment`, not).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::battle::{LabeledBattle, Task};
@@ -195,6 +197,9 @@ pub struct Environment {
     /// Every member beside what it costs here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberCost>,
+    /// Where each member that trains a language model did so, and why there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub training: BTreeMap<String, String>,
     /// What a cascade costs here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cascade: Option<CascadeCost>,

@@ -48,7 +48,7 @@ pub use head_source::{HeadChoice, LoadedHead, fresh_head, load_head, stated_pool
 pub use labels::{OutputMeaning, meanings_of_config, parse_meanings};
 pub use low_bits::{IntegerType, LowBits};
 pub use merge::Merge;
-pub(crate) use narrow::NarrowMatrix;
+pub(crate) use narrow::{NarrowMatrix, NarrowParts};
 pub use own_head::head_modules;
 pub use random::normal;
 pub use stored::StoredTensor;

@@ -28,6 +28,22 @@ enum Numbers {
     Blocks { form: LowBits, numbers: Vec<u8>, scales: Vec<f32>, zero_points: Vec<u8> },
 }
 
+/// What a narrow matrix is stored as, for what decodes it elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NarrowParts<'a> {
+    /// The bits of each number.
+    Bf16(&'a [u16]),
+    /// Row by row: the whole numbers as they are packed, and the scale of each block.
+    Blocks {
+        /// What a number is stored as, and how many share a scale.
+        form: LowBits,
+        /// Rows of blocks; the first of a pair of 4 bits is in the low half.
+        numbers: &'a [u8],
+        /// One a block.
+        scales: &'a [f32],
+    },
+}
+
 impl NarrowForm {
     /// Bytes that a matrix takes in memory, as `NarrowMatrix::bytes` counts them.
     #[must_use]
@@ -132,6 +148,32 @@ impl NarrowMatrix {
                 numbers.len() + size_of_val(scales.as_slice()) + zero_points.len()
             }
         }
+    }
+
+    /// What it is stored as.
+    pub(crate) fn parts(&self) -> NarrowParts<'_> {
+        match &self.numbers {
+            Numbers::Bf16(bits) => NarrowParts::Bf16(bits),
+            Numbers::Blocks { form, numbers, scales, .. } => {
+                NarrowParts::Blocks { form: *form, numbers, scales }
+            }
+        }
+    }
+
+    /// The zero point of every block, a byte each; none of bf16.
+    pub(crate) fn zero_points(&self) -> Vec<u8> {
+        let Numbers::Blocks { form, zero_points, .. } = &self.numbers else { return Vec::new() };
+        let blocks = blocks_of_row(*form, self.width);
+        let rows = zero_points.chunks_exact(bytes_of_zero_points(*form, self.width).max(1));
+        let of_row = |row: &[u8]| -> Vec<u8> {
+            match form.weights {
+                IntegerType::Int8 => row.to_vec(),
+                IntegerType::Int4 => {
+                    row.iter().flat_map(|byte| [byte & 15, byte >> 4]).take(blocks).collect()
+                }
+            }
+        };
+        rows.flat_map(of_row).collect()
     }
 
     /// The numbers that a row stands for, into as many places.

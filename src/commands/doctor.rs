@@ -8,6 +8,7 @@ use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
 use super::Console;
+use crate::compute::Engine;
 use crate::onnx::{self, DeviceKind, DeviceTrial, LibraryInfo};
 
 /// Arguments of `tiebreak doctor`.
@@ -25,6 +26,7 @@ struct Diagnosis {
     threads: usize,
     memory_bytes: Option<u64>,
     boosted: bool,
+    trains_on: String,
     onnx_runtime: Option<LibraryInfo>,
     onnx_runtime_problem: Option<String>,
     runtime_folder: PathBuf,
@@ -56,6 +58,7 @@ pub fn run(_: &Args, console: &Console) -> anyhow::Result<()> {
         threads: console.threads(),
         memory_bytes: memory_bytes(),
         boosted: cfg!(feature = "boosted"),
+        trains_on: trains_on(),
         onnx_runtime: library.ok(),
         onnx_runtime_problem: problem,
         runtime_folder: onnx::runtime_root(),
@@ -76,6 +79,7 @@ fn text(diagnosis: &Diagnosis) -> String {
     let _ = writeln!(text, "cores         {}, {} used", diagnosis.cores, diagnosis.threads);
     let _ = writeln!(text, "memory        {memory}");
     let _ = writeln!(text, "LightGBM      {boosted}");
+    let _ = writeln!(text, "trains on     {}", diagnosis.trains_on);
     if let Some(library) = &diagnosis.onnx_runtime {
         let _ = writeln!(text, "ONNX Runtime  {}", library.path.display());
         let _ = writeln!(text, "  build       {}", library.build);
@@ -109,6 +113,11 @@ fn memory_bytes() -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+/// Where a language model is trained if nobody says it.
+fn trains_on() -> String {
+    Engine::cuda(0).map_or_else(|why_not| format!("the processor: {why_not}"), |engine| engine.to_string())
 }
 
 /// The NVIDIA devices that the driver lists.

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
+use super::ops::MOST_SCORES;
 use super::{AdapterSettings, Memory};
 use crate::architectures::{
     Attention, Embedding, Linear, Norm, Operations, Parameter, States, hidden_states, linear_maps,
@@ -23,6 +24,9 @@ pub struct Planned<'a> {
     pub base: BaseNumbers,
     /// What is kept between the way forth and back.
     pub memory: Memory,
+    /// Whether a GPU computes it, which makes more on the way: steps are composed of several operations, texts padded, and
+    /// the scores of all heads are there at once.
+    pub on_gpu: bool,
 }
 
 /// Texts that are computed together, without padding.
@@ -170,6 +174,11 @@ impl<'a> Counter<'a> {
         self.steps.push(Step { kept, ..step });
     }
 
+    /// What a step makes on the way, where it is composed of several operations.
+    fn composed(&self, passing: usize) -> usize {
+        if self.planned.on_gpu { 2 * passing } else { passing }
+    }
+
     /// The numbers of a parameter of the base, where it is trained and met for the first time.
     fn gradient(&mut self, parameter: &Parameter) -> usize {
         let is_new = self.planned.whole && self.met.insert(parameter.name.clone());
@@ -188,9 +197,10 @@ impl<'a> Counter<'a> {
         let factors = if dropped { x.numbers() } else { 0 };
         let decoded = if self.planned.base == BaseNumbers::F32 || map.trained { 0 } else { inputs * outputs };
         let back = if x.wanted { x.numbers() } else { 0 };
+        let passing = y.numbers() + before + back + factors + decoded;
         let step = Step {
             kept: x.rows * rank + before + factors,
-            passing: y.numbers() + before + back + factors + decoded,
+            passing: self.composed(passing),
             gradients: if is_new { own } else { 0 },
             layer_got: None,
         };
@@ -214,6 +224,7 @@ impl<'a> Counter<'a> {
         let wanted = gradients > 0 || self.planned.whole || inputs.iter().any(|input| input.wanted);
         let y = self.value(x.rows, x.width, wanted);
         let passing = y.numbers() * (1 + inputs.iter().filter(|input| input.wanted).count());
+        let passing = self.composed(passing);
         self.record(&inputs, kept, Step { passing, gradients, ..Step::default() });
         y
     }
@@ -307,8 +318,14 @@ impl Operations for Counter<'_> {
         let wanted = inputs.iter().any(|input| input.wanted);
         let y = self.value(self.batch.tokens, heads * attention.head_width, wanted);
         // Scores and their gradients, slopes of a cap, and scores of distances.
-        let of_head = square * (2 + usize::from(attention.softcap.is_some())) + 2 * longest * rows;
-        let at_once = rayon::current_num_threads().min(self.batch.texts * heads);
+        let parts = if self.planned.on_gpu { 5 } else { 2 };
+        let of_head = square * (parts + usize::from(attention.softcap.is_some())) + 2 * longest * rows;
+        let together = if self.planned.on_gpu {
+            (MOST_SCORES / square.max(1)).max(heads)
+        } else {
+            rayon::current_num_threads()
+        };
+        let at_once = together.min(self.batch.texts * heads);
         // The gradient, those of each head, and those of queries, keys and values put together.
         let joined: usize = inputs.iter().filter(|input| input.wanted).map(Held::numbers).sum();
         // Gradients of what all texts share, text by text.

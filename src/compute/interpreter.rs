@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use super::dropout::Factors;
 use super::kernels::activations::Function;
-use super::numbers::tensor;
 use super::ops::{self, Adapter, Affine, Distances, HeadForm, Lookup, Matrix, Projected, Turns};
 use super::parameters::Held;
 use super::tape::{Gradients, Tape, Value};
@@ -23,7 +23,6 @@ pub struct Interpreter<'a> {
     dropout: Option<Dropout>,
     pub(super) tape: Tape,
     leaves: BTreeMap<String, Value>,
-    tables: Vec<(Rotary, [Arc<[f32]>; 2])>,
     places: Arc<[u32]>,
     /// Whether anything that training changes was asked for.
     pub(super) met_trainable: bool,
@@ -38,9 +37,8 @@ impl<'a> Interpreter<'a> {
             batch,
             recording: false,
             dropout: None,
-            tape: Tape::default(),
+            tape: Tape::by(parameters.engine().steps()),
             leaves: BTreeMap::new(),
-            tables: Vec::new(),
             places: batch.places.clone().into(),
             met_trainable: false,
         }
@@ -81,8 +79,11 @@ impl<'a> Interpreter<'a> {
         self.met_trainable |= info.trainable;
         let tensor = match held {
             Held::Full(tensor) => tensor,
-            Held::Narrow(_) if info.trainable => return Err(ComputeError::Narrow(name.to_owned())),
+            Held::Narrow(_) | Held::NarrowTensors(_) if info.trainable => {
+                return Err(ComputeError::Narrow(name.to_owned()));
+            }
             Held::Narrow(matrix) => return Ok(Matrix::Narrow(Arc::clone(matrix))),
+            Held::NarrowTensors(matrix) => return Ok(Matrix::NarrowTensors(Arc::clone(matrix))),
         };
         if !(self.recording && info.trainable) {
             return Ok(Value::constant(tensor.clone()).into());
@@ -99,7 +100,7 @@ impl<'a> Interpreter<'a> {
     fn named(&mut self, name: &str) -> Result<Value, ComputeError> {
         match self.matrix(name)? {
             Matrix::Full(value) => Ok(value),
-            narrow @ Matrix::Narrow(_) => Ok(Value::constant(narrow.tensor()?)),
+            narrow => Ok(Value::constant(narrow.tensor()?)),
         }
     }
 
@@ -122,15 +123,12 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Which numbers of x the adapter of a map sees in this step.
-    fn kept(&self, linear: &Linear, x: &Value) -> Result<Option<Tensor>, ComputeError> {
-        let Some(dropout) = &self.dropout else { return Ok(None) };
-        let (rows, inputs) = (x.tensor.elem_count() / linear.inputs.max(1), linear.inputs);
-        let factors = if rows == self.batch.ids.len() {
-            dropout.factors(&linear.name, &self.batch.rows, inputs)
-        } else {
-            dropout.factors_of_table(&linear.name, rows * inputs)
+    fn kept(&self, linear: &Linear, x: &Value) -> Result<Option<Factors>, ComputeError> {
+        let shape = [x.tensor.elem_count() / linear.inputs.max(1), linear.inputs];
+        let of = |dropout: &Dropout| {
+            dropout.in_front_of(&linear.name, (&self.batch.rows, shape), self.parameters.engine())
         };
-        Ok(Some(tensor(factors, &[rows, inputs])?))
+        self.dropout.as_ref().map(of).transpose()
     }
 
     /// Each head of the rows normalised and turned, where the layer asks for it.
@@ -145,7 +143,7 @@ impl<'a> Interpreter<'a> {
         match &attention.rotary {
             None => Ok(x),
             Some(rotary) => {
-                let turns = self.turns(rotary);
+                let turns = self.turns(rotary)?;
                 ops::rotate(&mut self.tape, &turns, &x)
             }
         }
@@ -164,14 +162,9 @@ impl<'a> Interpreter<'a> {
         Ok(Distances { key, query, rows })
     }
 
-    fn turns(&mut self, rotary: &Rotary) -> Turns {
-        let found = self.tables.iter().find(|(known, _)| known == rotary).map(|(_, tables)| tables.clone());
-        let [cosines, sines] = found.unwrap_or_else(|| {
-            let tables = rotary.tables(self.batch.positions()).map(Arc::from);
-            self.tables.push((*rotary, tables.clone()));
-            tables
-        });
-        Turns { cosines, sines, places: Arc::clone(&self.places), width: rotary.width }
+    fn turns(&self, rotary: &Rotary) -> Result<Turns, ComputeError> {
+        let [cosines, sines] = self.batch.turns(rotary, self.parameters.engine())?;
+        Ok(Turns { cosines, sines, places: Arc::clone(&self.places), width: rotary.width })
     }
 
     /// One vector a text: the states pooled, or those of `last_token` as they are.
@@ -195,7 +188,8 @@ impl<'a> Interpreter<'a> {
         let affine = Affine { x: x.clone(), weight, bias, adapter: None, residual: None, function };
         let y = ops::affine(&mut self.tape, affine)?;
         let HeadActivation::GeluStandardised { epsilon } = activation else { return Ok(y) };
-        let ones = tensor(vec![1.0; y.tensor.dim(1)?], &[y.tensor.dim(1)?])?;
+        let width = y.tensor.dim(1)?;
+        let ones = self.parameters.engine().tensor(vec![1.0; width], &[width])?;
         let weights = [Some(Value::constant(ones)), None];
         ops::normalise(&mut self.tape, (NormKind::LayerWithoutBias, epsilon), &y, weights)
     }

@@ -4,12 +4,13 @@ use candle_core::Tensor;
 
 use super::adapters::add_adapters;
 use super::checkpointing::{Segments, is_wanted};
+use super::engine::Steps;
 use super::interpreter::Interpreter;
-use super::numbers::{numbers, tensor};
+use super::numbers::copied;
 use super::tape::{Value, sum};
 use super::{
-    AdapterSettings, ComputeError, Dropout, PackedBatch, PaddedBatch, ParameterInfo, Parameters, Part,
-    Positions,
+    AdapterSettings, ComputeError, Dropout, Engine, PackedBatch, PaddedBatch, ParameterInfo, Parameters,
+    Part, Positions,
 };
 use crate::architectures::{
     Linear, Parameter, Role, States, hidden_states, linear_maps, narrow_form, needed_weights,
@@ -25,8 +26,8 @@ pub enum Memory {
     LayerInputs,
 }
 
-/// A model in memory: the bare model, and where it has been given them, a head and adapters. It computes in f32, whatever the
-/// numbers that its base is kept in.
+/// A model in memory: the bare model, and where it has been given them, a head and adapters. The processor computes in f32,
+/// whatever the numbers that its base is kept in; a GPU multiplies by a narrow base in bf16 and does everything else in f32.
 #[derive(Debug)]
 pub struct Model {
     config: FamilyConfig,
@@ -56,17 +57,29 @@ impl Model {
         config: &FamilyConfig,
         weights: &Weights,
     ) -> Result<Self, ComputeError> {
+        Self::load_on(Engine::PROCESSOR, base, (config, weights))
+    }
+
+    /// The same where an engine computes; one weight after the other goes there.
+    ///
+    /// # Errors
+    /// The same, and `ComputeError::Candle` where there is no memory for it.
+    pub fn load_on(
+        engine: Engine,
+        base: BaseNumbers,
+        (config, weights): (&FamilyConfig, &Weights),
+    ) -> Result<Self, ComputeError> {
         let needed = needed_weights(config);
         let shapes: Vec<(String, Vec<usize>)> =
             needed.iter().map(|parameter| (parameter.name.clone(), parameter.shape.clone())).collect();
         weights.check(&shapes)?;
-        let mut parameters = Parameters::default();
+        let mut parameters = Parameters::on(engine);
         for parameter in needed {
             let stored = weights.get(&parameter.name, &parameter.shape)?;
             match narrow_form(&parameter, base) {
                 None => parameters.insert(parameter, Part::Base, stored.values())?,
                 Some(form) => {
-                    parameters.insert_narrow(parameter, Part::Base, NarrowMatrix::of(&stored, form)?);
+                    parameters.insert_narrow(parameter, Part::Base, NarrowMatrix::of(&stored, form)?)?;
                 }
             }
         }
@@ -206,7 +219,7 @@ impl Model {
             Memory::Everything => self.straight((&packed, dropout), back)?,
             Memory::LayerInputs => self.segmented((&packed, dropout), back)?,
         };
-        let named = named.into_iter().map(|(name, gradient)| Ok((name, numbers(&gradient)?.to_vec())));
+        let named = named.into_iter().map(|(name, gradient)| Ok((name, copied(&gradient)?)));
         Ok(named.collect::<Result<_, ComputeError>>()?)
     }
 
@@ -219,7 +232,7 @@ impl Model {
         let states = hidden_states(&mut interpreter, &self.config, self.states()?)?;
         let outputs = self.outputs(&mut interpreter, &states)?;
         let gradient = back(&outputs.numbers()?)?;
-        let gradient = tensor(gradient, outputs.tensor.dims())?;
+        let gradient = self.parameters.engine().tensor(gradient, outputs.tensor.dims())?;
         drop(states);
         Ok(interpreter.backward(vec![(outputs, gradient)])?.0)
     }
@@ -232,7 +245,8 @@ impl Model {
         let mut forth = Segments::all(&self.parameters, packed, dropout);
         let states = hidden_states(&mut forth, &self.config, self.states()?)?;
         let outputs = self.outputs(&mut forth.inner, &states)?;
-        let gradient = tensor(back(&outputs.numbers()?)?, outputs.tensor.dims())?;
+        let gradient = back(&outputs.numbers()?)?;
+        let gradient = self.parameters.engine().tensor(gradient, outputs.tensor.dims())?;
         let mut kept = forth.into_kept();
         let mut known = vec![Some(gradient)];
         let mut total = BTreeMap::new();
@@ -248,7 +262,7 @@ impl Model {
             };
             let got = std::mem::take(&mut part.got);
             let (named, mut gradients) = part.inner.backward(pairs(gave, known))?;
-            add_all(&mut total, named)?;
+            add_all(self.parameters.engine().steps(), &mut total, named)?;
             known = got.iter().map(|value| gradients.take(value)).collect();
             kept.truncate(segment);
             let Some(before) = segment.checked_sub(1) else { break };
@@ -313,11 +327,15 @@ fn pairs(values: Vec<Value>, gradients: Vec<Option<Tensor>>) -> Vec<(Value, Tens
     pairs.filter_map(|(value, gradient)| Some((value, gradient?))).collect()
 }
 
-fn add_all(total: &mut BTreeMap<String, Tensor>, more: BTreeMap<String, Tensor>) -> Result<(), ComputeError> {
+fn add_all(
+    steps: Steps,
+    total: &mut BTreeMap<String, Tensor>,
+    more: BTreeMap<String, Tensor>,
+) -> Result<(), ComputeError> {
     for (name, gradient) in more {
         let together = match total.remove(&name) {
             None => gradient,
-            Some(earlier) => sum(&earlier, &gradient)?,
+            Some(earlier) => sum(steps, &earlier, &gradient)?,
         };
         total.insert(name, together);
     }

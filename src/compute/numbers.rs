@@ -38,6 +38,11 @@ pub(super) fn numbers(tensor: &Tensor) -> Result<Numbers<'_>, ComputeError> {
     }
 }
 
+/// A copy of the numbers of any tensor of f32, wherever it lies.
+pub(super) fn copied(tensor: &Tensor) -> Result<Vec<f32>, ComputeError> {
+    Ok(tensor.flatten_all()?.to_vec1()?)
+}
+
 /// A tensor of these numbers, without copying them.
 pub(super) fn tensor(values: Vec<f32>, shape: &[usize]) -> Result<Tensor, ComputeError> {
     Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)

@@ -1,6 +1,9 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::PaddedBatch;
+use candle_core::Tensor;
+
+use super::{ComputeError, Engine, PaddedBatch};
+use crate::architectures::Rotary;
 
 /// Where a text stands among the tokens of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,11 @@ pub struct PackedBatch {
     pub(super) segments: Vec<u32>,
     /// The position of each token: its place in the padded batch, or among the tokens of its text.
     pub(super) places: Vec<u32>,
+    turns: Arc<Mutex<Vec<KnownTurns>>>,
 }
+
+/// Cosines and sines of the positions of a batch, which all layers and both ways share.
+type KnownTurns = (Rotary, [Tensor; 2]);
 
 impl PackedBatch {
     /// Without padding, and with the positions of a family.
@@ -46,7 +53,13 @@ impl PackedBatch {
     }
 
     fn of(batch: &PaddedBatch, positions: Positions, padding: bool) -> Self {
-        let mut packed = Self { rows: Arc::default(), ids: vec![], segments: vec![], places: vec![] };
+        let mut packed = Self {
+            rows: Arc::default(),
+            ids: vec![],
+            segments: vec![],
+            places: vec![],
+            turns: Arc::default(),
+        };
         let mut rows = Vec::with_capacity(batch.rows);
         for (row, valid) in batch.valid.chunks_exact(batch.length.max(1)).enumerate() {
             let from = valid.iter().position(|&valid| valid).unwrap_or(0);
@@ -68,6 +81,22 @@ impl PackedBatch {
         }
         packed.rows = rows.into();
         packed
+    }
+
+    /// Cosines and sines of every position where the engine computes, [positions, half of a head's width].
+    pub(super) fn turns(&self, rotary: &Rotary, engine: &Engine) -> Result<[Tensor; 2], ComputeError> {
+        let mut known = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |(other, [table, _]): &&KnownTurns| {
+            other == rotary && table.device().same_device(engine.device())
+        };
+        if let Some((_, tables)) = known.iter().find(is_it) {
+            return Ok(tables.clone());
+        }
+        let (places, half) = (self.positions(), rotary.width / 2);
+        let [cosines, sines] = rotary.tables(places);
+        let tables = [engine.tensor(cosines, &[places, half])?, engine.tensor(sines, &[places, half])?];
+        known.push((*rotary, tables.clone()));
+        Ok(tables)
     }
 
     /// The last place of any row, plus one.

@@ -3,8 +3,9 @@ use std::fmt;
 use candle_core::Tensor;
 
 use super::ComputeError;
+use super::engine::Steps;
 use super::kernels::activations::combine;
-use super::numbers::{numbers, tensor};
+use super::numbers::{copied, numbers, tensor};
 
 /// A tensor and, where a gradient is wanted of it, its place on the tape.
 ///
@@ -27,16 +28,18 @@ impl Value {
     /// # Errors
     /// `ComputeError::Candle`, which is a fault of this program.
     pub fn numbers(&self) -> Result<Vec<f32>, ComputeError> {
-        Ok(numbers(&self.tensor)?.to_vec())
+        copied(&self.tensor)
     }
 }
 
-type Step = Box<dyn FnOnce(Tensor, &mut Gradients) -> Result<(), ComputeError>>;
+type Back = Box<dyn FnOnce(Tensor, &mut Gradients) -> Result<(), ComputeError>>;
 
 /// What was computed, in order, with the way back of each step; a step frees what it kept as soon as it is gone back.
 #[derive(Default)]
 pub(super) struct Tape {
-    steps: Vec<Option<Step>>,
+    /// By which steps is computed.
+    by: Steps,
+    steps: Vec<Option<Back>>,
 }
 
 impl fmt::Debug for Tape {
@@ -46,6 +49,16 @@ impl fmt::Debug for Tape {
 }
 
 impl Tape {
+    /// An empty one of what is computed by these steps.
+    pub(super) fn by(steps: Steps) -> Self {
+        Self { by: steps, ..Self::default() }
+    }
+
+    /// By which steps is computed.
+    pub(super) fn steps(&self) -> Steps {
+        self.by
+    }
+
     /// A value that a gradient is wanted of and that is computed from nothing.
     pub(super) fn leaf(&mut self, tensor: Tensor) -> Value {
         self.steps.push(None);
@@ -68,7 +81,7 @@ impl Tape {
 
     /// Goes back from values whose gradients are known to the leaves.
     pub(super) fn backward(self, known: Vec<(Value, Tensor)>) -> Result<Gradients, ComputeError> {
-        let mut gradients = Gradients { slots: vec![None; self.steps.len()] };
+        let mut gradients = Gradients { by: self.by, slots: vec![None; self.steps.len()] };
         for (value, gradient) in known {
             gradients.add(value.node, gradient)?;
         }
@@ -85,6 +98,7 @@ impl Tape {
 /// The gradients that are known so far. Their shapes may differ from those of the values, their order does not.
 #[derive(Debug)]
 pub(super) struct Gradients {
+    by: Steps,
     slots: Vec<Option<Tensor>>,
 }
 
@@ -94,7 +108,7 @@ impl Gradients {
         let Some(slot) = node.and_then(|node| self.slots.get_mut(node)) else { return Ok(()) };
         *slot = Some(match slot.take() {
             None => gradient,
-            Some(earlier) => sum(&earlier, &gradient)?,
+            Some(earlier) => sum(self.by, &earlier, &gradient)?,
         });
         Ok(())
     }
@@ -106,7 +120,12 @@ impl Gradients {
 }
 
 /// The sum of two tensors of the same number of numbers.
-pub(super) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor, ComputeError> {
-    let sum = combine([&numbers(a)?, &numbers(b)?], |[a, b]| a + b);
-    tensor(sum, a.dims())
+pub(super) fn sum(steps: Steps, a: &Tensor, b: &Tensor) -> Result<Tensor, ComputeError> {
+    match steps {
+        Steps::Loops => {
+            let sum = combine([&numbers(a)?, &numbers(b)?], |[a, b]| a + b);
+            tensor(sum, a.dims())
+        }
+        Steps::Tensors => Ok((a + b.reshape(a.shape())?)?),
+    }
 }

@@ -73,6 +73,17 @@ pub enum FinetuneError {
     /// A setting that cannot be followed.
     #[error("{0}")]
     Settings(String),
+    /// The GPU that was named cannot be trained on.
+    #[error("`{device}` would train on a GPU: {source}; {way_out}")]
+    Device {
+        /// The flag that names it.
+        device: String,
+        /// What else can be done.
+        way_out: &'static str,
+        /// Why not.
+        #[source]
+        source: Box<ComputeError>,
+    },
     /// Nothing would be trained.
     #[error("no parameter would be trained; choose another method, or give the model a head or adapters")]
     NothingToTrain,

@@ -128,6 +128,11 @@ pub trait Learner: Send + Sync {
         let _ = context;
     }
 
+    /// Where it trains a language model, and why there; none where it trains none.
+    fn trains_on(&self) -> Option<String> {
+        None
+    }
+
     /// The hash of what it reads beside battles and configuration; a resumed run must find the same.
     fn fingerprint(&self) -> Option<String> {
         None

@@ -293,3 +293,32 @@ fn a_training_that_no_machine_has_the_memory_for_is_refused_before_its_first_ste
     ]);
     assert!(!shop.path("models/run").exists());
 }
+
+#[test]
+fn a_gpu_that_cannot_train_is_refused_before_any_work_and_where_a_run_was_trained_is_kept() {
+    let shop = Shop::new(60);
+    shop.configure(
+        "run",
+        "bert-classifier",
+        &format!("{LORA}{BOTH}epochs = 1\n").replacen("epochs = 5\n", "", 1),
+    );
+    // Number 99 is nowhere, with or without CUDA.
+    for (flags, named) in [
+        ("--device cuda:99", "`--device cuda:99`"),
+        ("--device cpu --train-device cuda:99", "`--train-device cuda:99`"),
+    ] {
+        let said = shop.run(&format!("train --config run.toml --train train.csv --run run {flags}"));
+        assert_eq!(said.code, Some(2), "{}", said.stderr);
+        assert!(
+            said.stderr.contains(named) && said.stderr.contains("`--train-device cpu`"),
+            "{}",
+            said.stderr
+        );
+        assert!(!shop.path("models/run").exists());
+    }
+    shop.train("run", "").json();
+    let manifest: Value = serde_json::from_slice(&shop.read("models/run/manifest.json")).unwrap();
+    assert_eq!(manifest["environment"]["training"]["finetune"], "cpu, by `--device cpu`");
+    let said = shop.run("doctor").json();
+    assert!(!said["trains_on"].as_str().unwrap().is_empty(), "{said}");
+}

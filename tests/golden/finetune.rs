@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tiebreak::checkpoint::{BaseNumbers, Checkpoint, HeadChoice, load_head};
-use tiebreak::compute::{AdapterSettings, Memory, Model, PaddedBatch, adapter_names};
+use tiebreak::compute::{AdapterSettings, Engine, Memory, Model, PaddedBatch, adapter_names};
 use tiebreak::finetune::{
     AdamWSettings, Decay, Loss, Method, Schedule, StepReport, Targets, Trainer, TrainerSettings,
     TrainingBatch,
@@ -93,13 +93,20 @@ impl Golden {
 
     /// Nothing trained yet.
     pub(crate) fn trainer(&self, case: &Case, memory: Memory) -> Trainer {
-        self.trainer_with(case, memory, self.adapters())
+        self.trainer_with(Engine::PROCESSOR, case, memory, self.adapters())
     }
 
-    /// The same with other adapters.
-    fn trainer_with(&self, case: &Case, memory: Memory, adapters: AdapterSettings) -> Trainer {
+    /// The same on another engine, with other adapters.
+    pub(crate) fn trainer_with(
+        &self,
+        engine: Engine,
+        case: &Case,
+        memory: Memory,
+        adapters: AdapterSettings,
+    ) -> Trainer {
         let checkpoint = Checkpoint::open(&fixture(&case.checkpoint)).unwrap();
-        let mut model = Model::load_in(case.base, &checkpoint.config, &checkpoint.weights).unwrap();
+        let source = (&checkpoint.config, &checkpoint.weights);
+        let mut model = Model::load_on(engine, case.base, source).unwrap();
         let head = load_head(&checkpoint, &HeadChoice::Own, None).unwrap().head;
         let method = match case.method.as_str() {
             "adapters" => Method::Adapters(adapters),
@@ -250,7 +257,8 @@ fn a_training_that_was_interrupted_goes_on_with_the_same_bits() {
 
 /// With as much dropout as shows.
 fn dropping(golden: &Golden, case: &Case, memory: Memory) -> Trainer {
-    golden.trainer_with(case, memory, AdapterSettings { dropout: 0.3, ..golden.adapters() })
+    let adapters = AdapterSettings { dropout: 0.3, ..golden.adapters() };
+    golden.trainer_with(Engine::PROCESSOR, case, memory, adapters)
 }
 
 #[test]

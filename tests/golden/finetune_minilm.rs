@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tiebreak::architectures::AdapterSlot;
-use tiebreak::checkpoint::{Checkpoint, Dense, Head, HeadActivation, Pooling};
-use tiebreak::compute::{AdapterSettings, Memory, Model, PaddedBatch, adapter_names};
+use tiebreak::checkpoint::{BaseNumbers, Checkpoint, Dense, Head, HeadActivation, Pooling};
+use tiebreak::compute::{AdapterSettings, Engine, Memory, Model, PaddedBatch, adapter_names};
 use tiebreak::finetune::{
     AdamWSettings, Decay, Loss, Method, Schedule, Targets, Trainer, TrainerSettings, TrainingBatch,
 };
@@ -28,10 +28,11 @@ fn tokens(row: usize) -> Vec<u32> {
     std::iter::once(101).chain(inner).chain([102]).collect()
 }
 
-fn trainer(memory: Memory) -> Trainer {
+fn trainer(engine: Engine, memory: Memory) -> Trainer {
     let folder = std::env::var_os("TIEBREAK_MINILM").expect("`make test` sets TIEBREAK_MINILM");
     let checkpoint = Checkpoint::open(Path::new(&folder)).unwrap();
-    let mut model = Model::load(&checkpoint.config, &checkpoint.weights).unwrap();
+    let source = (&checkpoint.config, &checkpoint.weights);
+    let mut model = Model::load_on(engine, BaseNumbers::F32, source).unwrap();
     let weight = start(CLASSES * WIDTH, 50).into_iter().map(|value| 0.2 * value).collect();
     let layer = Dense { inputs: WIDTH, weight, bias: vec![0.0; CLASSES], activation: HeadActivation::Linear };
     let head = Head { pooling: Pooling::Mean, width: WIDTH, layers: vec![layer], softcap: None };
@@ -73,14 +74,40 @@ fn batch(step: usize) -> TrainingBatch {
     TrainingBatch { texts: PaddedBatch::new(&texts, false).unwrap(), targets }
 }
 
+/// The largest difference of ten losses from those of torch.
+fn apart(engine: Engine, memory: Memory) -> f64 {
+    let golden: Golden = serde_json::from_str(include_str!("finetune_minilm.json")).unwrap();
+    let mut trainer = trainer(engine, memory);
+    let losses: Vec<f64> = (0..10).map(|step| trainer.step(&[batch(step)]).unwrap().loss).collect();
+    losses.iter().zip(&golden.losses).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
 #[test]
 fn ten_losses_of_the_real_minilm_are_those_of_torch() {
-    let golden: Golden = serde_json::from_str(include_str!("finetune_minilm.json")).unwrap();
     for memory in [Memory::Everything, Memory::LayerInputs] {
-        let mut trainer = trainer(memory);
-        let losses: Vec<f64> = (0..10).map(|step| trainer.step(&[batch(step)]).unwrap().loss).collect();
-        let worst = losses.iter().zip(&golden.losses).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let worst = apart(Engine::PROCESSOR, memory);
         println!("{memory:?}: {worst:.1e}");
-        assert!(worst < 1e-5, "{memory:?}: {worst:e}, {losses:?}");
+        assert!(worst < 1e-5, "{memory:?}: {worst:e}");
+    }
+}
+
+#[test]
+fn ten_losses_of_the_real_minilm_by_the_steps_of_a_gpu_are_those_of_torch() {
+    let worst = apart(Engine::double_of_gpu(), Memory::LayerInputs);
+    println!("{worst:.1e}");
+    assert!(worst < 1e-5, "{worst:e}");
+}
+
+/// With the feature `cuda-training`, on a machine with a GPU: `make test-cuda`.
+#[test]
+fn ten_losses_of_the_real_minilm_on_a_gpu_are_those_of_torch() {
+    let engine = match Engine::cuda(0) {
+        Ok(engine) => engine,
+        Err(error) => return println!("SKIPPED, nothing was computed on a GPU: {error}"),
+    };
+    for memory in [Memory::Everything, Memory::LayerInputs] {
+        let worst = apart(engine.clone(), memory);
+        println!("{memory:?} on {engine}: {worst:.1e}");
+        assert!(worst < 1e-4, "{memory:?}: {worst:e}");
     }
 }

@@ -24,6 +24,7 @@ mod finetune;
 mod finetune_export;
 mod finetune_minilm;
 mod finetune_narrow;
+mod finetune_tensors;
 mod left_padding;
 mod low_bits;
 mod metrics;

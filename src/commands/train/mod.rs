@@ -14,6 +14,7 @@ use super::{BadInput, Console, OrBadInput, ServingArgs, interrupt};
 use crate::battle::{HeldOut, Probabilities, Provenance, Scored};
 use crate::config::{Config, DataSource, FinalFit, Role};
 use crate::learning::{FitContext, FitError};
+use crate::onnx::Device;
 use crate::predictors::SavedPredictor;
 use crate::predictors::language_model::Serving;
 use crate::run_dir::{GrowingRun, RunDir, Start};
@@ -58,6 +59,10 @@ pub struct Args {
     /// Start afresh, and replace an earlier run of this name when the new one is done
     #[arg(long)]
     force: bool,
+    /// Where language models are trained, where not on --device: cpu, cuda or auto; cuda:1 is the second GPU. A GPU
+    /// trains only in a program of `make build-cuda-training`
+    #[arg(long, value_name = "DEVICE", help_heading = "Language models")]
+    train_device: Option<Device>,
     #[command(flatten)]
     serving: ServingArgs,
 }
@@ -75,6 +80,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let mut serving = args.serving.serving(console);
     // Already in the configuration, so that it is what the run is fitted at.
     serving.max_tokens = None;
+    serving.training.clone_from(&args.train_device);
     let members = members(&config, &serving)?;
     check_average(&config, &members)?;
     warn(&members, &serving, console);
@@ -184,6 +190,9 @@ fn resolve(args: &Args) -> anyhow::Result<Config> {
 fn warn(members: &[Member], serving: &Serving, console: &Console) {
     super::serving::remarks(&serving.in_use(), console);
     for member in members {
+        if let Some(place) = member.learner.trains_on() {
+            console.remark(&format!("predictor `{}`: trains on {place}", member.name));
+        }
         for warning in member.learner.warnings() {
             console.warn(&format!("predictor `{}`: {warning}", member.name));
         }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -213,9 +214,16 @@ impl Outputs<'_> {
             },
             environment: Environment {
                 members: self.costs(shipped)?,
+                training: self.trained_on(),
                 ..environment(self.serving, (console, started))
             },
         })
+    }
+
+    /// The members that train a language model, and where.
+    fn trained_on(&self) -> BTreeMap<String, String> {
+        let of = |member: &Member| Some((member.name.clone(), member.learner.trains_on()?));
+        self.members.iter().filter_map(of).collect()
     }
 }
 
@@ -230,6 +238,7 @@ pub(super) fn environment(serving: &Serving, (console, started): (&Console, Inst
         finished_unix_seconds: finished,
         models: serving.in_use(),
         members: Vec::new(),
+        training: BTreeMap::new(),
         cascade: None,
     }
 }

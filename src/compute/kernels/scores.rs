@@ -21,29 +21,26 @@ pub(in super::super) struct ScoreForm<'a> {
     pub(in super::super) length: usize,
 }
 
-impl ScoreForm<'_> {
-    /// What the token at a place sees: from, to.
-    fn seen(&self, asking: usize) -> [usize; 2] {
-        let [from, to] = self.valid;
-        let behind = to.min(asking + 1);
-        match self.mask {
-            Mask::Padding => [from, to],
-            Mask::Causal => [from.min(behind), behind],
-            Mask::Surroundings { reach } => {
-                let end = to.min(asking + reach + 1);
-                [from.max(asking.saturating_sub(reach)).min(end), end]
-            }
-            Mask::SlidingCausal { window } => {
-                [from.max((asking + 1).saturating_sub(window)).min(behind), behind]
-            }
+/// What the token at a place sees of a text whose tokens stand from one place to another: from, to.
+pub(in super::super) fn seen(mask: Mask, [from, to]: [usize; 2], asking: usize) -> [usize; 2] {
+    let behind = to.min(asking + 1);
+    match mask {
+        Mask::Padding => [from, to],
+        Mask::Causal => [from.min(behind), behind],
+        Mask::Surroundings { reach } => {
+            let end = to.min(asking + reach + 1);
+            [from.max(asking.saturating_sub(reach)).min(end), end]
         }
+        Mask::SlidingCausal { window } => [from.max((asking + 1).saturating_sub(window)).min(behind), behind],
     }
+}
 
+impl ScoreForm<'_> {
     /// Turns scores [asking, asked] to probabilities, in place; a token that sees nothing gets zeros. Where `slopes`
     /// is given, it takes the slope of the cap at each score.
     pub(in super::super) fn probabilities(&self, scores: &mut [f32], mut slopes: Option<&mut [f32]>) {
         for asking in 0..self.length {
-            let [from, to] = self.seen(asking);
+            let [from, to] = seen(self.mask, self.valid, asking);
             let all = asking * self.length..(asking + 1) * self.length;
             let row = &mut scores[all.clone()];
             row[..from].fill(0.0);
@@ -105,7 +102,7 @@ mod tests {
         ScoreForm { scale: 1.0, cap: None, bias: None, mask, valid: [0, 4], length: 4 }
     }
 
-    fn seen(form: &ScoreForm, asking: usize) -> Vec<bool> {
+    fn looked_at(form: &ScoreForm, asking: usize) -> Vec<bool> {
         let mut scores = vec![0.0; form.length * form.length];
         form.probabilities(&mut scores, None);
         scores[asking * form.length..][..form.length].iter().map(|&p| p > 0.0).collect()
@@ -114,16 +111,16 @@ mod tests {
     #[test]
     fn a_window_counts_the_asking_token_itself() {
         let form = form(Mask::SlidingCausal { window: 2 });
-        assert_eq!(seen(&form, 3), [false, false, true, true]);
-        assert_eq!(seen(&form, 0), [true, false, false, false]);
+        assert_eq!(looked_at(&form, 3), [false, false, true, true]);
+        assert_eq!(looked_at(&form, 0), [true, false, false, false]);
     }
 
     #[test]
     fn padding_is_not_seen_and_sees_nothing_through_a_causal_mask() {
         let form = ScoreForm { valid: [2, 4], ..form(Mask::Causal) };
-        assert_eq!(seen(&form, 0), [false; 4]);
-        assert_eq!(seen(&form, 3), [false, false, true, true]);
+        assert_eq!(looked_at(&form, 0), [false; 4]);
+        assert_eq!(looked_at(&form, 3), [false, false, true, true]);
         let all = ScoreForm { valid: [0, 3], mask: Mask::Padding, ..form };
-        assert_eq!(seen(&all, 3), [true, true, true, false]);
+        assert_eq!(looked_at(&all, 3), [true, true, true, false]);
     }
 }

@@ -2,6 +2,7 @@ use candle_core::Tensor;
 
 use super::Matrix;
 use crate::compute::ComputeError;
+use crate::compute::dropout::Factors;
 use crate::compute::kernels::activations::{Function, activate, activate_back};
 use crate::compute::kernels::for_rows;
 use crate::compute::kernels::sums::column_sums;
@@ -17,8 +18,15 @@ pub(in super::super) struct Adapter {
     pub(in super::super) up: Value,
     /// alpha / rank.
     pub(in super::super) scale: f32,
-    /// Factors of x in front of A, where a step leaves some out: the shape of x.
-    pub(in super::super) kept: Option<Tensor>,
+    /// Factors of x in front of A, where a step leaves some out.
+    pub(in super::super) kept: Option<Factors>,
+}
+
+impl Adapter {
+    /// What it sees of x; and what of its gradient x gets.
+    pub(super) fn seen(&self, x: &Tensor) -> Result<Tensor, ComputeError> {
+        self.kept.as_ref().map_or_else(|| Ok(x.clone()), |kept| kept.of(x))
+    }
 }
 
 /// `function(x W' + b + adapter + residual)`, all behind W optional.
@@ -38,14 +46,24 @@ pub(in super::super) struct Affine {
     pub(in super::super) function: Option<Function>,
 }
 
+impl Affine {
+    /// Everything that a gradient may be wanted of.
+    pub(super) fn inputs(&self) -> Vec<Value> {
+        let of_adapter = self.adapter.as_ref().map(|adapter| [&adapter.down, &adapter.up]);
+        let optional = [self.weight.value(), self.bias.as_ref(), self.residual.as_ref()];
+        let all = std::iter::once(&self.x).chain(optional.into_iter().flatten());
+        all.chain(of_adapter.into_iter().flatten()).cloned().collect()
+    }
+}
+
 /// Computes it and records the way back, which takes no gradient of what is frozen.
-pub(in super::super) fn affine(tape: &mut Tape, affine: Affine) -> Result<Value, ComputeError> {
+pub(super) fn affine(tape: &mut Tape, affine: Affine) -> Result<Value, ComputeError> {
     let (outputs, inputs) = affine.weight.shape()?;
     let x = affine.x.tensor.reshape(((), inputs))?;
     let sum = x.matmul(&affine.weight.tensor()?.t()?)?;
     let inner = match &affine.adapter {
         None => None,
-        Some(adapter) => Some(seen(adapter, &x)?.matmul(&adapter.down.tensor.t()?)?),
+        Some(adapter) => Some(adapter.seen(&x)?.matmul(&adapter.down.tensor.t()?)?),
     };
     finish(&affine, &sum, inner.as_ref(), outputs)?;
     let result = match affine.function {
@@ -55,12 +73,7 @@ pub(in super::super) fn affine(tape: &mut Tape, affine: Affine) -> Result<Value,
             tensor(values, sum.dims())?
         }
     };
-    let adapter = affine.adapter.clone();
-    let (down, up) =
-        (adapter.as_ref().map(|adapter| &adapter.down), adapter.as_ref().map(|adapter| &adapter.up));
-    let optional = [affine.weight.value(), affine.bias.as_ref(), affine.residual.as_ref(), down, up];
-    let inputs: Vec<Value> =
-        std::iter::once(&affine.x).chain(optional.into_iter().flatten()).cloned().collect();
+    let inputs = affine.inputs();
     let inputs: Vec<&Value> = inputs.iter().collect();
     let before = affine.function.is_some().then_some(sum);
     Ok(tape.record(&inputs, result, move |gradient, gradients| {
@@ -74,14 +87,6 @@ pub(in super::super) fn affine(tape: &mut Tape, affine: Affine) -> Result<Value,
         drop(before);
         Back { affine, x, inner }.go(&gradient, gradients)
     }))
-}
-
-/// What an adapter sees of x.
-fn seen(adapter: &Adapter, x: &Tensor) -> Result<Tensor, ComputeError> {
-    match &adapter.kept {
-        None => Ok(x.clone()),
-        Some(kept) => Ok((x * kept)?),
-    }
 }
 
 /// Adds bias, adapter and residual to the product.
@@ -179,18 +184,15 @@ impl Back {
                 gradients.add(adapter.up.node, (gradient.t()?.matmul(inner)? * scale)?)?;
             }
             if adapter.down.node.is_some() {
-                gradients.add(adapter.down.node, (middle.t()?.matmul(&seen(adapter, &x)?)? * scale)?)?;
+                gradients.add(adapter.down.node, (middle.t()?.matmul(&adapter.seen(&x)?)? * scale)?)?;
             }
             below = Some((middle, adapter));
         }
         if affine.x.node.is_some() {
             let back = gradient.matmul(&affine.weight.tensor()?)?;
-            let dropped = below.as_ref().and_then(|(middle, adapter)| {
-                adapter.kept.as_ref().map(|kept| (middle, &adapter.down, adapter.scale, kept))
-            });
-            if let Some((middle, down, scale, kept)) = dropped {
-                let thin = ((middle.matmul(&down.tensor)? * f64::from(scale))? * kept)?;
-                gradients.add(affine.x.node, thin)?;
+            if let Some((middle, adapter)) = below.as_ref().filter(|(_, adapter)| adapter.kept.is_some()) {
+                let thin = (middle.matmul(&adapter.down.tensor)? * f64::from(adapter.scale))?;
+                gradients.add(affine.x.node, adapter.seen(&thin)?)?;
             } else if let Some((middle, adapter)) = &below {
                 let thin = Thin::new(middle, &adapter.down.tensor, adapter.scale)?;
                 let width = back.dim(1)?;
@@ -204,7 +206,8 @@ impl Back {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{narrow, values, worst};
+    use super::super::affine;
+    use super::super::check::{narrow, values, worst, worst_of_loops};
     use super::*;
     use crate::checkpoint::BaseNumbers;
 
@@ -234,7 +237,7 @@ mod tests {
     #[test]
     fn the_way_back_of_an_adapter_that_sees_a_part_of_x_is_the_slope() {
         let factors = (0..35).map(|place| if place % 3 == 0 { 0.0 } else { 1.5 }).collect();
-        let kept = tensor(factors, SHAPES[0]).unwrap();
+        let kept = Factors::Numbers(tensor(factors, SHAPES[0]).unwrap());
         let difference = worst(&SHAPES, |tape, values| {
             let mut whole = whole(values, Some(Function::Tanh));
             if let Some(adapter) = &mut whole.adapter {
@@ -264,7 +267,7 @@ mod tests {
                     function: Some(Function::Tanh),
                 }
             };
-            let difference = worst(&shapes, |tape, values| affine(tape, build(values, &narrow)));
+            let difference = worst_of_loops(&shapes, |tape, values| affine(tape, build(values, &narrow)));
             assert!(difference < 2e-3, "{base:?} {difference:e}");
             let run = |weight: &Matrix| {
                 let mut tape = Tape::default();

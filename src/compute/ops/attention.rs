@@ -3,9 +3,8 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::Matrix;
-use super::embedding::{Lookup, embed};
 use super::one_head::{HeadBack, OneHead};
+use super::{Lookup, Matrix, embed};
 use crate::architectures::{Mask, RelativeBias};
 use crate::compute::ComputeError;
 use crate::compute::numbers::{Numbers, numbers, tensor};
@@ -59,11 +58,19 @@ impl Projected {
     pub(super) fn distance(&self, which: fn(&Distances) -> &Option<Value>) -> Option<&Value> {
         self.distances.as_ref().and_then(|distances| which(distances).as_ref())
     }
+
+    /// Everything that a gradient may be wanted of.
+    pub(super) fn inputs(&self) -> Vec<Value> {
+        let Self { query, key, value, bias, .. } = self;
+        let of_distances = [self.distance(|all| &all.key), self.distance(|all| &all.query)];
+        let optional = [bias.as_ref()].into_iter().chain(of_distances);
+        [query, key, value].into_iter().chain(optional.flatten()).cloned().collect()
+    }
 }
 
 /// What the heads gather: [tokens, heads x width]. The probabilities are not kept: the way back computes them again
 /// from queries and keys, so that memory grows with the tokens and not with the square of a text.
-pub(in super::super) fn attend(
+pub(super) fn attend(
     tape: &mut Tape,
     form: HeadForm,
     rows: &Arc<[Row]>,
@@ -75,11 +82,8 @@ pub(in super::super) fn attend(
     let gathered = layer.each(|head| head.forward())?;
     let gathered: Vec<&Tensor> = gathered.iter().collect();
     let result = tensor(layer.joined(&gathered, form.heads)?, &[tokens, form.heads * form.width])?;
-    let Projected { query, key, value, bias, .. } = layer.projected.clone();
-    let key_of = layer.projected.distance(|all| &all.key).cloned();
-    let query_of = layer.projected.distance(|all| &all.query).cloned();
-    let inputs = [Some(&query), Some(&key), Some(&value), bias.as_ref(), key_of.as_ref(), query_of.as_ref()];
-    let inputs: Vec<&Value> = inputs.into_iter().flatten().collect();
+    let inputs = layer.projected.inputs();
+    let inputs: Vec<&Value> = inputs.iter().collect();
     Ok(tape.record(&inputs, result, move |gradient, gradients| {
         let gradient = gradient.reshape((tokens, form.heads * form.width))?;
         let back = layer.each(|head| head.backward(&gradient))?;
@@ -230,6 +234,7 @@ pub(in super::super) fn distance_bias(
 
 #[cfg(test)]
 mod tests {
+    use super::super::attend;
     use super::super::check::worst;
     use super::*;
 
@@ -243,7 +248,9 @@ mod tests {
 
     #[test]
     fn the_way_back_is_the_slope_with_every_mask_with_caps_and_grouped_heads() {
-        for mask in [Mask::Padding, Mask::Causal, Mask::SlidingCausal { window: 2 }] {
+        let masks =
+            [Mask::Padding, Mask::Causal, Mask::SlidingCausal { window: 2 }, Mask::Surroundings { reach: 1 }];
+        for mask in masks {
             for cap in [None, Some(0.9)] {
                 let difference = worst(&[&[9, 12], &[9, 6], &[9, 6]], |tape, values| {
                     let [query, key, value] = [0, 1, 2].map(|index| values[index].clone());

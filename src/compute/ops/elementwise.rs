@@ -5,7 +5,7 @@ use crate::compute::tape::{Tape, Value, sum};
 
 /// The sum.
 pub(in super::super) fn add(tape: &mut Tape, a: &Value, b: &Value) -> Result<Value, ComputeError> {
-    let result = sum(&a.tensor, &b.tensor)?;
+    let result = sum(tape.steps(), &a.tensor, &b.tensor)?;
     let nodes = [a.node, b.node];
     Ok(tape.record(&[a, b], result, move |gradient, gradients| {
         nodes.into_iter().try_for_each(|node| gradients.add(node, gradient.clone()))
@@ -13,7 +13,7 @@ pub(in super::super) fn add(tape: &mut Tape, a: &Value, b: &Value) -> Result<Val
 }
 
 /// The product.
-pub(in super::super) fn multiply(tape: &mut Tape, a: &Value, b: &Value) -> Result<Value, ComputeError> {
+pub(super) fn multiply(tape: &mut Tape, a: &Value, b: &Value) -> Result<Value, ComputeError> {
     let result = combine([&numbers(&a.tensor)?, &numbers(&b.tensor)?], |[a, b]| a * b);
     let result = tensor(result, a.tensor.dims())?;
     let (a_kept, b_kept) = (a.clone(), b.clone());
@@ -29,11 +29,7 @@ pub(in super::super) fn multiply(tape: &mut Tape, a: &Value, b: &Value) -> Resul
 }
 
 /// The function of each number.
-pub(in super::super) fn activate(
-    tape: &mut Tape,
-    function: Function,
-    x: &Value,
-) -> Result<Value, ComputeError> {
+pub(super) fn activate(tape: &mut Tape, function: Function, x: &Value) -> Result<Value, ComputeError> {
     let result = tensor(activations::activate(function, &numbers(&x.tensor)?), x.tensor.dims())?;
     let kept = x.clone();
     Ok(tape.record(&[x], result, move |gradient, gradients| {
@@ -43,7 +39,7 @@ pub(in super::super) fn activate(
 }
 
 /// `function(gate) * up`.
-pub(in super::super) fn gated(
+pub(super) fn gated(
     tape: &mut Tape,
     function: Function,
     gate: &Value,
@@ -69,6 +65,7 @@ pub(in super::super) fn gated(
 #[cfg(test)]
 mod tests {
     use super::super::check::worst;
+    use super::super::{activate, gated, multiply};
     use super::*;
 
     #[test]

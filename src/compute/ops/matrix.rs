@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use crate::checkpoint::NarrowMatrix;
 use crate::compute::ComputeError;
 use crate::compute::kernels::narrow::decoded;
+use crate::compute::narrow_tensors::NarrowTensors;
 use crate::compute::numbers::tensor;
 use crate::compute::tape::Value;
 
@@ -16,6 +17,8 @@ pub(in super::super) enum Matrix {
     Full(Value),
     /// In narrow numbers, frozen.
     Narrow(Arc<NarrowMatrix>),
+    /// The same where the tensors are.
+    NarrowTensors(Arc<NarrowTensors>),
 }
 
 impl From<Value> for Matrix {
@@ -30,6 +33,7 @@ impl Matrix {
         match self {
             Self::Full(value) => Ok(value.tensor.dims2()?),
             Self::Narrow(narrow) => Ok(narrow.shape()),
+            Self::NarrowTensors(narrow) => Ok(narrow.shape()),
         }
     }
 
@@ -37,7 +41,7 @@ impl Matrix {
     pub(super) fn value(&self) -> Option<&Value> {
         match self {
             Self::Full(value) => Some(value),
-            Self::Narrow(_) => None,
+            Self::Narrow(_) | Self::NarrowTensors(_) => None,
         }
     }
 
@@ -54,6 +58,7 @@ impl Matrix {
                 let (rows, width) = narrow.shape();
                 tensor(decoded(narrow), &[rows, width])
             }
+            Self::NarrowTensors(narrow) => narrow.decoded(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::compute::numbers::{numbers, tensor};
 use crate::compute::tape::{Tape, Value};
 
 /// Normalises the last dimension of x; the weight and the bias are those of the norm.
-pub(in super::super) fn normalise(
+pub(super) fn normalise(
     tape: &mut Tape,
     (kind, epsilon): (NormKind, f32),
     x: &Value,
@@ -44,15 +44,24 @@ pub(in super::super) fn normalise(
     }))
 }
 
+/// Whether the mean is taken off.
+pub(super) fn is_centred(kind: NormKind) -> bool {
+    matches!(kind, NormKind::Layer | NormKind::LayerWithoutBias)
+}
+
+/// What is added to the weights.
+pub(super) fn offset(kind: NormKind) -> f32 {
+    if kind == NormKind::RootOfOffset { 1.0 } else { 0.0 }
+}
+
 fn form<'a>((kind, epsilon): (NormKind, f32), weight: &'a [f32], bias: Option<&'a [f32]>) -> NormForm<'a> {
-    let offset = if kind == NormKind::RootOfOffset { 1.0 } else { 0.0 };
-    let centred = matches!(kind, NormKind::Layer | NormKind::LayerWithoutBias);
-    NormForm { centred, epsilon, weight, offset, bias }
+    NormForm { centred: is_centred(kind), epsilon, weight, offset: offset(kind), bias }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::check::worst;
+    use super::super::normalise;
     use super::*;
 
     #[test]

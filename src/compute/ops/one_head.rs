@@ -2,6 +2,7 @@ use candle_core::Tensor;
 
 use super::attention::{HeadForm, Projected};
 use crate::compute::ComputeError;
+use crate::compute::engine::Steps;
 use crate::compute::kernels::scores::ScoreForm;
 use crate::compute::kernels::vectorised;
 use crate::compute::numbers::{change, numbers, tensor};
@@ -136,7 +137,7 @@ impl<'a> OneHead<'a> {
             let Some(table) = table else { continue };
             let by_row = self.gathered_by_row(&back, which, table.dim(0)?)?;
             let (content, own) = if which == 0 { (&self.query, &mut query) } else { (&self.key, &mut key) };
-            *own = sum(own, &by_row.matmul(table)?)?;
+            *own = sum(Steps::Loops, own, &by_row.matmul(table)?)?;
             if self.wanted[which + 1] {
                 distances[which] = Some(by_row.t()?.matmul(content)?);
             }

@@ -7,7 +7,7 @@ use crate::compute::packed::Row;
 use crate::compute::tape::{Tape, Value};
 
 /// The places that are pooled, and the share of each.
-fn taken(pooling: Pooling, row: Row) -> (std::ops::Range<usize>, f64) {
+pub(super) fn taken(pooling: Pooling, row: Row) -> (std::ops::Range<usize>, f64) {
     let [from, to] = row.valid.map(|place| row.start + place);
     match pooling {
         Pooling::First => (from..from + 1, 1.0),
@@ -18,7 +18,7 @@ fn taken(pooling: Pooling, row: Row) -> (std::ops::Range<usize>, f64) {
 
 /// One vector a text from the states [tokens, width], by the formula of `checkpoint::Head`.
 #[expect(clippy::cast_possible_truncation, reason = "sums are f64, states f32")]
-pub(in super::super) fn pool(
+pub(super) fn pool(
     tape: &mut Tape,
     pooling: Pooling,
     rows: &Arc<[Row]>,
@@ -50,18 +50,10 @@ pub(in super::super) fn pool(
     }))
 }
 
-/// The state of the last token of each text: [texts, width].
-pub(in super::super) fn last_places(
-    tape: &mut Tape,
-    rows: &Arc<[Row]>,
-    x: &Value,
-) -> Result<Value, ComputeError> {
-    pool(tape, Pooling::Last, rows, x)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::check::worst;
+    use super::super::pool;
     use super::*;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::examples::{Example, Order};
 use super::recipe::{FinetuneRecipe, TuningMethod};
-use super::setup::Setup;
+use super::setup::{Setup, ToTrain};
 use super::training::Training;
 use crate::checkpoint::BaseNumbers;
 use crate::compute::{BatchShape, Memory};
@@ -109,19 +109,58 @@ impl Lengths {
     }
 }
 
+/// What a training is expected to take, and how the same is said of another choice.
+struct Expected<'a> {
+    begin: Choice,
+    longest: usize,
+    of: Box<dyn Fn(&Choice) -> Estimate + 'a>,
+}
+
 impl Training<'_> {
-    /// Says how much memory the training will take, and refuses where it has less: `free` bytes, where that is known.
+    /// Says how much memory the training will take, and refuses where the processor has less: `free` bytes, where that is
+    /// known. A GPU is tried: what it takes was never measured, and `out_of_memory` comes before any row is predicted.
     ///
     /// # Errors
     /// `FitError::Input` with what would fit.
     pub(super) fn check_memory(&self, total_steps: u64, free: Option<u64>) -> Result<(), FitError> {
-        let (recipe, seed) = (&self.setup.recipe, self.context.seed);
-        let lengths = Lengths::measured(self.setup, &self.rows.train, seed)?;
+        let planned = self.setup.planned(self.context.seed)?;
+        let expected = self.expected(&planned, total_steps)?;
+        let estimate = (expected.of)(&expected.begin);
+        let name = &self.places.name;
+        let on = if self.engine.is_gpu() { format!(" on {}", self.engine) } else { String::new() };
+        self.context.progress.remark(&format!("{name}: about {} of memory{on}", size(estimate.total())));
+        let free = free.filter(|free| !self.engine.is_gpu() && estimate.total() > *free);
+        let Some(free) = free else { return Ok(()) };
+        Err(FitError::Input(refusal(&estimate, free, (&expected.begin, &self.ways(&expected, free)))))
+    }
+
+    /// What is said when a GPU has no memory left: what takes a fifth less than this training, and fits what was free.
+    pub(super) fn out_of_memory(&self) -> FitError {
+        let said = self.setup.planned(self.context.seed).map_err(FitError::from).and_then(|planned| {
+            let expected = self.expected(&planned, u64::MAX)?;
+            let estimate = (expected.of)(&expected.begin);
+            let most = self.free_memory.unwrap_or(u64::MAX).min(estimate.total() / 5 * 4);
+            let refusal = refusal(&estimate, most, (&expected.begin, &self.ways(&expected, most)));
+            Ok(FitError::Input(format!("{} has no memory left. Estimated: {refusal}", self.engine)))
+        });
+        said.unwrap_or_else(|error| error)
+    }
+
+    /// What would fit.
+    fn ways(&self, expected: &Expected<'_>, free: u64) -> Vec<Choice> {
+        let is_lora = self.setup.recipe.method == TuningMethod::Lora;
+        let fits = |choice: &Choice| (expected.of)(choice).total() <= free;
+        fitting(expected.begin, (expected.longest, is_lora), &fits)
+    }
+
+    fn expected<'a>(&self, planned: &'a ToTrain, total_steps: u64) -> Result<Expected<'a>, FitError> {
+        let recipe = &self.setup.recipe;
+        let lengths = Lengths::measured(self.setup, &self.rows.train, self.context.seed)?;
         let saves = total_steps >= recipe.checkpoint_every || !self.rows.held_out.is_empty();
-        let planned = self.setup.planned(seed)?;
-        let estimate = |choice: &Choice| {
+        let (begin, longest, on_gpu) = (Choice::of(recipe), lengths.longest, self.engine.is_gpu());
+        let of = move |choice: &Choice| {
             let memory = if choice.recompute_layers { Memory::LayerInputs } else { Memory::Everything };
-            let planned = planned.borrowed((choice.base, memory));
+            let planned = planned.borrowed((choice.base, memory), on_gpu);
             let [weights, trained] = planned.parameters();
             let (shapes, several) = lengths.largest(choice);
             let steps = shapes.map(|shape| (planned.step(shape), shape.tokens));
@@ -129,18 +168,12 @@ impl Training<'_> {
             let sum = if several { trained } else { 0 };
             // A state is copied tensor by tensor, three of each, and as a whole.
             let saved = if saves { (6 * trained).saturating_sub(batch) } else { 0 };
-            let bytes = [weights, 2 * trained + sum.max(saved), batch].map(|bytes| bytes as u64);
-            let [weights, trained, batch] = bytes;
+            // Moments, sums and states of what a GPU trains stay in the memory of the processor.
+            let beside = if on_gpu { 0 } else { 2 * trained + sum.max(saved) };
+            let [weights, trained, batch] = [weights, beside, batch].map(|bytes| bytes as u64);
             Estimate { weights, trained, batch, tokens }
         };
-        let begin = Choice::of(recipe);
-        let expected = estimate(&begin);
-        let name = &self.places.name;
-        self.context.progress.remark(&format!("{name}: about {} of memory", size(expected.total())));
-        let Some(free) = free.filter(|free| expected.total() > *free) else { return Ok(()) };
-        let fits = |choice: &Choice| estimate(choice).total() <= free;
-        let found = fitting(begin, (lengths.longest, recipe.method == TuningMethod::Lora), &fits);
-        Err(FitError::Input(refusal(&expected, free, (&begin, &found))))
+        Ok(Expected { begin, longest, of: Box::new(of) })
     }
 }
 
@@ -229,6 +262,7 @@ mod tests {
     use super::super::training::{Places, Rows};
     use super::*;
     use crate::battle::{Battle, BattleId, Class, LabeledBattle, Response, Target, Turn};
+    use crate::compute::Engine;
     use crate::finetune::Loss;
     use crate::learning::FitContext;
     use crate::progress::{Progress, ProgressTask, Silent};
@@ -296,6 +330,7 @@ mod tests {
                 places: &Places::of(&context),
                 rows: &rows,
                 loss,
+                engine: Engine::PROCESSOR,
                 free_memory,
             }
             .run()

@@ -5,6 +5,7 @@ mod examples;
 mod free_memory;
 mod head_only;
 mod memory;
+mod place;
 mod recipe;
 mod recipe_checks;
 mod setup;
@@ -20,6 +21,7 @@ pub use steps::{StepRecord, steps_of};
 
 use self::examples::Example;
 use self::head_only::{SHARE_OF_PENALTY, States};
+use self::place::TrainingPlace;
 use self::setup::Setup;
 use self::teachers::Teacher;
 use self::training::{Places, Rows, Training};
@@ -27,6 +29,7 @@ use super::scratch::write_trained;
 use super::{FinetuneError, Loss};
 use crate::battle::{Battle, LabeledBattle};
 use crate::checkpoint::OutputMeaning;
+use crate::compute::Engine;
 use crate::learning::{Ahead, FitContext, FitError, Learner, fit_link};
 use crate::onnx;
 use crate::predictors::language_model::{Asked, LanguageModel, ModelFolder, Serving, WantedBudget};
@@ -42,6 +45,8 @@ pub struct FinetuneLearner {
     /// From scratch that of a model that knows no word: each fit then begins with one of its own.
     setup: Setup,
     serving: Serving,
+    /// None where the head alone is trained, on states that the serving device computes.
+    place: Option<TrainingPlace>,
     teachers: Vec<Teacher>,
     states: States,
     /// As the first fit found it: what a fit gives back, the allocator may keep for the next one.
@@ -55,6 +60,8 @@ impl FinetuneLearner {
     /// `FinetuneError` names what cannot be used.
     pub fn new(recipe: &FinetuneRecipe, serving: &Serving) -> Result<Self, FinetuneError> {
         recipe.check()?;
+        let trains = recipe.method != TuningMethod::Head;
+        let place = trains.then(|| TrainingPlace::chosen(serving)).transpose()?;
         // Asked of only when a model is trained, which may take hours.
         onnx::find_library_for(serving.device.kind())?;
         let setup = beginning::opened(recipe, serving)?;
@@ -62,6 +69,7 @@ impl FinetuneLearner {
         Ok(Self {
             setup,
             serving: serving.clone(),
+            place,
             teachers,
             states: States::default(),
             free_memory: OnceLock::new(),
@@ -147,8 +155,14 @@ impl Learner for FinetuneLearner {
             let own = beginning::begun(&self.setup, &self.serving, &rows, (&places, context))?;
             let setup = own.as_ref().unwrap_or(&self.setup);
             let loss = self.loss(&rows);
-            let free_memory = *self.free_memory.get_or_init(free_memory::free_memory);
-            let training = Training { setup, context, places: &places, rows: &rows, loss, free_memory };
+            let engine = self.place.as_ref().map_or(Engine::PROCESSOR, |place| place.engine.clone());
+            let free_memory = if engine.is_gpu() {
+                engine.free_memory()
+            } else {
+                *self.free_memory.get_or_init(free_memory::free_memory)
+            };
+            let training =
+                Training { setup, context, places: &places, rows: &rows, loss, engine, free_memory };
             let model = training.run()?;
             if own.is_some() {
                 write_trained(&model, &places.begun(), &places.checkpoint())?;
@@ -204,6 +218,10 @@ impl Learner for FinetuneLearner {
             // What cannot be removed goes with the workspace.
             let _ = std::fs::remove_dir_all(folder);
         }
+    }
+
+    fn trains_on(&self) -> Option<String> {
+        self.place.as_ref().map(ToString::to_string)
     }
 
     fn fingerprint(&self) -> Option<String> {

@@ -6,7 +6,7 @@ use super::recipe::{FinetuneRecipe, HeadStart, LoraRecipe, TuningMethod};
 use crate::checkpoint::{
     BaseNumbers, Checkpoint, FamilyConfig, FileMark, Head, HeadChoice, LoadedHead, OutputMeaning, load_head,
 };
-use crate::compute::{AdapterSettings, Memory, Model, Planned};
+use crate::compute::{AdapterSettings, Engine, Memory, Model, Planned};
 use crate::encoding::{
     Encoder, EncodingBudget, EncodingError, EncodingRecipe, ModelForm, Orders, Shown, StoredEncoder,
     Template, TokenizerFiles,
@@ -72,13 +72,15 @@ impl Setup {
     /// A trainer at its first step.
     pub(super) fn trainer(
         &self,
+        engine: &Engine,
         seed: u64,
         (total_steps, loss): (u64, Loss),
     ) -> Result<Trainer, FinetuneError> {
         let recipe = &self.recipe;
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let LoadedHead { head, .. } = load_head(&checkpoint, &head_choice(recipe, seed), None)?;
-        let mut model = Model::load_in(recipe.lora.base, &checkpoint.config, &checkpoint.weights)?;
+        let source = (&checkpoint.config, &checkpoint.weights);
+        let mut model = Model::load_on(engine.clone(), recipe.lora.base, source)?;
         let method = match recipe.method {
             TuningMethod::Head => Method::Head,
             TuningMethod::Full => Method::Full,
@@ -185,9 +187,9 @@ pub(super) struct ToTrain {
 
 impl ToTrain {
     /// With its base in these numbers, and so much kept.
-    pub(super) fn borrowed(&self, (base, memory): (BaseNumbers, Memory)) -> Planned<'_> {
+    pub(super) fn borrowed(&self, (base, memory): (BaseNumbers, Memory), on_gpu: bool) -> Planned<'_> {
         let Self { config, head, adapters, whole } = self;
-        Planned { config, head, adapters: adapters.as_ref(), whole: *whole, base, memory }
+        Planned { config, head, adapters: adapters.as_ref(), whole: *whole, base, memory, on_gpu }
     }
 }
 

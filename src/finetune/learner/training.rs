@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::examples::{Example, Order};
 use super::setup::Setup;
 use super::steps::{StepLog, StepRecord};
-use crate::compute::Model;
+use crate::compute::{Engine, Model};
 use crate::finetune::{FinetuneError, Loss, StepReport, Trainer, TrainingBatch};
 use crate::learning::{FitContext, FitError};
 use crate::progress::ProgressTask;
@@ -119,7 +119,9 @@ pub(super) struct Training<'a> {
     pub(super) places: &'a Places,
     pub(super) rows: &'a Rows<'a>,
     pub(super) loss: Loss,
-    /// Bytes of memory that may be taken, where the system tells.
+    /// Where the model is computed.
+    pub(super) engine: Engine,
+    /// Bytes of memory that may be taken, of the engine's; where the system tells.
     pub(super) free_memory: Option<u64>,
 }
 
@@ -130,7 +132,8 @@ impl Training<'_> {
         let mut order = Order::new(self.rows.train.len(), recipe.batch, self.context.seed);
         let total = u64::from(recipe.epochs) * order.steps_per_epoch();
         self.check_memory(total, self.free_memory)?;
-        let mut trainer = self.setup.trainer(self.context.seed, (total, self.loss))?;
+        let trainer = self.setup.trainer(&self.engine, self.context.seed, (total, self.loss));
+        let mut trainer = trainer.map_err(|error| self.failed(error))?;
         let mut position = self.resumed(&mut trainer)?;
         let mut log = StepLog::open(self.context.workspace, &self.places.name, trainer.steps())?;
         let held_out = HeldOut::new(self.setup, self.rows, self.loss)?;
@@ -146,15 +149,15 @@ impl Training<'_> {
             let examples: Vec<Example<'_>> =
                 order.rows_of(trainer.steps()).iter().map(|row| self.rows.train[*row]).collect();
             let batches = self.setup.batches(&examples)?;
-            let report = trainer.step(&batches).map_err(|error| self.diverged(error))?;
+            let report = trainer.step(&batches).map_err(|error| self.failed(error))?;
             self.places.prove_latest()?;
             let mut record = self.record(&report, (total, order.steps_per_epoch()));
             record.seconds = started.elapsed().as_secs_f64();
             show(task.as_ref(), &record, &mut shown_loss);
             if let Some(held_out) = held_out.as_ref().filter(|_| self.is_look(report.step, total)) {
-                let loss = held_out.loss(trainer.model())?;
+                let loss = held_out.loss(trainer.model()).map_err(|error| self.failed(error))?;
                 let looked = self.look(&trainer, loss, &mut position);
-                looked.map_err(|error| self.diverged(error))?;
+                looked.map_err(|error| self.failed(error))?;
                 record.held_out_log_loss = Some(loss);
                 record.prior_log_loss = Some(held_out.prior);
             }
@@ -210,10 +213,13 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// A training that diverged forgets the state that led there, and says from where it can go on.
-    fn diverged(&self, error: FinetuneError) -> FitError {
-        if !matches!(error, FinetuneError::Diverged { .. }) {
-            return error.into();
+    /// A training that diverged forgets the state that led there, and says from where it can go on; one that has filled the
+    /// memory of a GPU says what would fit.
+    fn failed(&self, error: FinetuneError) -> FitError {
+        match &error {
+            FinetuneError::Diverged { .. } => {}
+            FinetuneError::Compute(cause) if cause.is_out_of_memory() => return self.out_of_memory(),
+            _ => return error.into(),
         }
         if let Err(failed) = self.places.forget_latest() {
             return FitError::Failed(format!("{error}; and its state cannot be forgotten: {failed}"));

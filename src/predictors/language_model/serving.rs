@@ -14,6 +14,8 @@ use crate::onnx::{Device, PoolReport};
 pub struct Serving {
     /// Where.
     pub device: Device,
+    /// Where they are trained, where not on the same device.
+    pub training: Option<Device>,
     /// Sessions on the processor.
     pub threads: usize,
     /// Padded tokens a batch; what suits the device if absent.
@@ -116,6 +118,7 @@ impl Serving {
     pub fn new(ingest_version: u32, threads: usize) -> Self {
         Self {
             device: Device::AUTO,
+            training: None,
             threads,
             batch_tokens: None,
             max_tokens: None,
