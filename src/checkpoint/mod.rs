@@ -31,7 +31,7 @@ mod stored;
 mod vocabulary;
 mod weights;
 
-pub use adapter::BASE_NUMBERS;
+pub use adapter::{Adapter, BASE_NUMBERS, Delta, SavedWeight};
 pub use base_numbers::{BaseNumbers, NarrowForm};
 pub(crate) use blocks::{BlockRow, Moved, blocks_of_row, bytes_of_block, bytes_of_zero_points, round_row};
 pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, VerdictToken, files};
