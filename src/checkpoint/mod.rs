@@ -47,6 +47,7 @@ pub use head_file::{HeadForm, read_head, write_head};
 pub use head_source::{HeadChoice, LoadedHead, fresh_head, load_head, stated_pooling};
 pub use labels::{OutputMeaning, meanings_of_config, parse_meanings};
 pub use low_bits::{IntegerType, LowBits};
+pub(crate) use mapped::MappedFile;
 pub use merge::Merge;
 pub(crate) use narrow::NarrowMatrix;
 pub use own_head::head_modules;

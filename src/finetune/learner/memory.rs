@@ -51,8 +51,7 @@ impl Choice {
 struct Estimate {
     /// All weights, in the numbers that they are kept in.
     weights: u64,
-    /// Two moments of what is trained, and the sum of its gradients where a step has several batches; or, where it is more than
-    /// that and a batch, the copies that are made when a state is saved.
+    /// Two moments of what is trained, and the sum of its gradients where a step has several batches.
     trained: u64,
     /// The way forth and back through the largest batch.
     batch: u64,
@@ -114,10 +113,9 @@ impl Training<'_> {
     ///
     /// # Errors
     /// `FitError::Input` with what would fit.
-    pub(super) fn check_memory(&self, total_steps: u64, free: Option<u64>) -> Result<(), FitError> {
+    pub(super) fn check_memory(&self, free: Option<u64>) -> Result<(), FitError> {
         let (recipe, seed) = (&self.setup.recipe, self.context.seed);
         let lengths = Lengths::measured(self.setup, &self.rows.train, seed)?;
-        let saves = total_steps >= recipe.checkpoint_every || !self.rows.held_out.is_empty();
         let planned = self.setup.planned(seed)?;
         let estimate = |choice: &Choice| {
             let memory = if choice.recompute_layers { Memory::LayerInputs } else { Memory::Everything };
@@ -127,9 +125,8 @@ impl Training<'_> {
             let steps = shapes.map(|shape| (planned.step(shape), shape.tokens));
             let (batch, tokens) = if steps[1].0 > steps[0].0 { steps[1] } else { steps[0] };
             let sum = if several { trained } else { 0 };
-            // A state is copied tensor by tensor, three of each, and as a whole.
-            let saved = if saves { (6 * trained).saturating_sub(batch) } else { 0 };
-            let bytes = [weights, 2 * trained + sum.max(saved), batch].map(|bytes| bytes as u64);
+            // A state is written tensor by tensor, while there is no batch.
+            let bytes = [weights, 2 * trained + sum, batch].map(|bytes| bytes as u64);
             let [weights, trained, batch] = bytes;
             Estimate { weights, trained, batch, tokens }
         };
