@@ -450,7 +450,7 @@ fn a_fresh_head_is_warned_of_loudly_and_one_order_alone_can_be_asked() {
 }
 
 /// A run whose deadline comes after `batches` batches, whatever the clock says.
-fn late(shop: &Shop, arguments: &str, batches: usize) -> Said {
+pub(crate) fn late(shop: &Shop, arguments: &str, batches: usize) -> Said {
     let mut command = shop.command(&format!("{arguments} --deadline 8h"));
     command.env("TIEBREAK_INJECT_LATE_AFTER_BATCHES", batches.to_string());
     said(command)
