@@ -193,6 +193,13 @@ fn training_gives_the_same_bytes_for_any_batch_budget_and_thread_count() {
     let predictors = format!("{CLASSIFIER}{LINEAR}");
     shop.train("one", &predictors, "--threads 1 --batch-tokens 256").json();
     shop.train("two", &predictors, "--threads 2 --batch-tokens 8192").json();
+    // A budget of the configuration is recorded as one of the command line is.
+    shop.train("three", &format!("{CLASSIFIER}batch_tokens = 300\n"), "").json();
+    for (run, tokens) in [("one", 256), ("two", 8192), ("three", 300)] {
+        let manifest = shop.read(&format!("models/{run}/manifest.json"));
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!(manifest["environment"]["models"][0]["batch_tokens"], tokens, "{run}");
+    }
     for name in [
         "metrics.json",
         "oof.csv",
