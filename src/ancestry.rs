@@ -1,6 +1,6 @@
 //! What pseudo-labels come from: a file beside them that says it, with the prompts whose votes are in them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +58,9 @@ pub struct Ancestry {
     pub labels: PseudoLabels,
     /// `GroupId::of_prompt` of every prompt whose votes the labeller learned from, itself or through labels of its own.
     pub prompts: BTreeSet<GroupId>,
+    /// Where the model of every fold labelled on its own, those among the prompts that the model of a fold does not know.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unseen: BTreeMap<u32, BTreeSet<GroupId>>,
 }
 
 impl Ancestry {
@@ -65,6 +68,25 @@ impl Ancestry {
     #[must_use]
     pub fn path(labels: &Path) -> PathBuf {
         labels.with_extension("ancestry.json")
+    }
+
+    /// Whether the label that the fit of a fold learns from knows the votes of a prompt.
+    #[must_use]
+    pub fn knows(&self, prompt: &GroupId, fold: u32) -> bool {
+        let is_unseen = self.unseen.get(&fold).is_some_and(|unseen| unseen.contains(prompt));
+        self.prompts.contains(prompt) && !is_unseen
+    }
+
+    /// Each prompt with the folds whose models do not know it; with none where every label knows it.
+    pub fn prompts_by_fold(&self) -> impl Iterator<Item = (&GroupId, Option<u32>)> {
+        self.prompts.iter().flat_map(|prompt| {
+            let unseen = self.unseen.iter().filter(|(_, unseen)| unseen.contains(prompt));
+            let mut folds: Vec<Option<u32>> = unseen.map(|(fold, _)| Some(*fold)).collect();
+            if folds.is_empty() {
+                folds.push(None);
+            }
+            folds.into_iter().map(move |fold| (prompt, fold))
+        })
     }
 
     /// The bytes of the file.
@@ -116,10 +138,9 @@ pub fn known_prompts(directory: &RunDir, unseen: Option<u32>) -> Result<BTreeSet
     let held_out: BTreeSet<GroupId> =
         rows.iter().filter(|row| is_held_out(row.fold)).map(|row| row.prompt.clone()).collect();
     let known = rows.into_iter().filter(|row| match row.role {
-        PromptRole::Competition => !is_held_out(row.fold),
+        PromptRole::Competition | PromptRole::Labeller => !is_held_out(row.fold),
         // An extra row whose prompt a fold holds out had left the training of that fold.
         PromptRole::Extra => !held_out.contains(&row.prompt),
-        PromptRole::Labeller => true,
     });
     Ok(known.map(|row| row.prompt).collect())
 }
@@ -130,7 +151,7 @@ mod tests {
     use crate::tables::prompts::{self, PromptRow};
 
     #[test]
-    fn a_fold_holds_its_prompts_out_and_those_of_extra_rows_but_not_those_of_a_labeller() {
+    fn a_fold_holds_its_prompts_out_and_those_of_extra_rows_but_not_those_of_a_labeller_that_knew_them() {
         let folder = tempfile::tempdir().unwrap();
         let directory = RunDir::named(&folder.path().display().to_string());
         let rows: Vec<PromptRow> = [
@@ -140,6 +161,7 @@ mod tests {
             ("c", PromptRole::Competition, Some(0)),
             ("c", PromptRole::Labeller, None),
             ("d", PromptRole::Extra, None),
+            ("e", PromptRole::Labeller, Some(1)),
         ]
         .into_iter()
         .map(|(prompt, role, fold)| PromptRow { prompt: GroupId(prompt.to_owned()), role, fold })
@@ -150,8 +172,8 @@ mod tests {
         let message = known_prompts(&directory, None).unwrap_err().to_string();
         assert!(message.contains("prompts.csv") && message.contains("train the run again"), "{message}");
         std::fs::write(directory.prompts_path(), prompts::to_csv(&rows)).unwrap();
-        assert_eq!(known(None), ["a", "b", "c", "d"]);
-        assert_eq!(known(Some(0)), ["b", "c", "d"]);
+        assert_eq!(known(None), ["a", "b", "c", "d", "e"]);
+        assert_eq!(known(Some(0)), ["b", "c", "d", "e"]);
         assert_eq!(known(Some(1)), ["a", "c", "d"]);
     }
 }

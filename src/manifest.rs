@@ -75,6 +75,19 @@ pub struct PseudoLabels {
     pub rows: SelectionCounts,
     /// Mean probability of the labels: the shares of A, B and tie.
     pub class_shares: [f64; 3],
+    /// Where the model of every fold labelled on its own, what became of its rows; `rows` are then those of the mean.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<LabelledFold>,
+}
+
+/// What the model of one fold labelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelledFold {
+    /// The fold that the model never saw.
+    pub fold: u32,
+    /// What became of the rows.
+    pub rows: SelectionCounts,
 }
 
 /// A run that labelled, and what it had learned from.
@@ -85,7 +98,7 @@ pub struct Labeller {
     pub run: String,
     /// `RunDir::fingerprint`.
     pub fingerprint: String,
-    /// The fold whose model alone labelled; none for what the run ships.
+    /// The fold whose model alone labelled; none for what the run ships, and where every fold's labelled.
     pub fold: Option<u32>,
     /// What it predicts.
     pub task: Task,

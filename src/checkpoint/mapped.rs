@@ -8,8 +8,8 @@ use super::CheckpointError;
 
 /// One safetensors file, mapped: its pages are read when they are touched, and shared between processes.
 #[derive(Debug)]
-pub(super) struct MappedFile {
-    pub(super) path: PathBuf,
+pub(crate) struct MappedFile {
+    pub(crate) path: PathBuf,
     pages: Mmap,
     /// Where the numbers begin: behind the length of the header and the header.
     data_start: usize,
@@ -17,7 +17,7 @@ pub(super) struct MappedFile {
 
 impl MappedFile {
     /// Maps the file and reads its header, which must describe the file to its last byte.
-    pub(super) fn open(path: &Path) -> Result<(Self, Metadata), CheckpointError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Metadata), CheckpointError> {
         let read = |source| CheckpointError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
         #[expect(
@@ -38,7 +38,7 @@ impl MappedFile {
     }
 
     /// The bytes of a tensor and their place in the file; the header was checked against the length at opening.
-    pub(super) fn bytes(&self, offsets: (usize, usize)) -> (&[u8], usize) {
+    pub(crate) fn bytes(&self, offsets: (usize, usize)) -> (&[u8], usize) {
         let start = self.data_start + offsets.0;
         (&self.pages[start..self.data_start + offsets.1], start)
     }

@@ -31,7 +31,7 @@ mod stored;
 mod vocabulary;
 mod weights;
 
-pub use adapter::BASE_NUMBERS;
+pub use adapter::{Adapter, BASE_NUMBERS, Delta, SavedWeight};
 pub use base_numbers::{BaseNumbers, NarrowForm};
 pub(crate) use blocks::{BlockRow, Moved, blocks_of_row, bytes_of_block, bytes_of_zero_points, round_row};
 pub use card::{FORMAT_VERSION, FileMark, GraphKind, ModelCard, Source, VerdictToken, files};
@@ -47,6 +47,7 @@ pub use head_file::{HeadForm, read_head, write_head};
 pub use head_source::{HeadChoice, LoadedHead, fresh_head, load_head, stated_pooling};
 pub use labels::{OutputMeaning, meanings_of_config, parse_meanings};
 pub use low_bits::{IntegerType, LowBits};
+pub(crate) use mapped::MappedFile;
 pub use merge::Merge;
 pub(crate) use narrow::{NarrowMatrix, NarrowParts};
 pub use own_head::head_modules;

@@ -41,6 +41,13 @@ pub(super) struct Entry {
     pub(super) offsets: (usize, usize),
 }
 
+impl Entry {
+    /// The numbers, of the file that they lie in.
+    pub(super) fn values(&self, file: &MappedFile) -> Vec<f32> {
+        self.element.decode(file.bytes(self.offsets).0)
+    }
+}
+
 /// What training made of a weight.
 #[derive(Clone, Debug)]
 enum Trained {

@@ -27,7 +27,8 @@ pub struct DataSource {
     /// At most so many rows, the first ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rows: Option<usize>,
-    /// Predictions in submission form that replace the labels: soft targets, a teacher's or those of `tiebreak pseudo`.
+    /// Predictions in submission form that replace the labels: soft targets, a teacher's or those of `tiebreak pseudo`. With
+    /// a column `fold`, a fit learns from the rows of the fold that it holds out, and one on everything from those without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// Which repeated rows are left out.

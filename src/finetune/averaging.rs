@@ -1,15 +1,17 @@
 use std::path::{Path, PathBuf};
 
 use super::FinetuneError;
+use super::adapter_file::save_mean_adapter;
 use crate::architectures::{linear_maps, round_base};
 use crate::checkpoint::{
-    BaseNumbers, Checkpoint, Dense, Head, HeadChoice, LoadedHead, StoredTensor, load_head,
+    BaseNumbers, Checkpoint, Dense, Head, HeadChoice, LoadedHead, ModelCard, StoredTensor, load_head,
 };
 use crate::onnx::graph::{Addition, ImportOptions, ImportReport, write_model};
 
 /// Writes the mean of several fits of one checkpoint as a model folder. `fits` are model folders with their adapters in
 /// the form of PEFT. The mean is that of the products (`W + the mean of scale B A`), not of the A and the B: the product of
-/// two means is another matrix, and of adapters that turned their ranks against each other it may be nothing at all.
+/// two means is another matrix, and of adapters that turned their ranks against each other it may be nothing at all. The
+/// folder is an adapter of PEFT as well, of the ranks of all fits together, whose product is that mean.
 ///
 /// # Errors
 /// `FinetuneError` for a fit that is not one of this checkpoint, heads of different forms, bases in different numbers, or a
@@ -46,7 +48,11 @@ pub fn average(
         .collect::<Result<Vec<Head>, FinetuneError>>()?;
     let head = LoadedHead { head: mean_head(&heads)?, outputs };
     let options = ImportOptions { head: HeadChoice::Own, ..options.clone() };
-    Ok(write_model((&mean, &head), target, &options, add)?)
+    let add = |folder: &Path, card: &ModelCard| {
+        save_mean_adapter(fits, folder)?;
+        add(folder, card)
+    };
+    Ok(write_model((&mean, &head), target, &options, &add)?)
 }
 
 /// The numbers that the base of all the fits was kept in.
@@ -85,7 +91,7 @@ fn mean_head(heads: &[Head]) -> Result<Head, FinetuneError> {
 
 /// Number by number, summed in f64 in the order of the fits.
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-fn mean_of(fits: &[&[f32]]) -> Vec<f32> {
+pub(super) fn mean_of(fits: &[&[f32]]) -> Vec<f32> {
     let length = fits.first().map_or(0, |fit| fit.len());
     let sum = |place: usize| fits.iter().map(|fit| f64::from(fit[place])).sum::<f64>();
     (0..length).map(|place| (sum(place) / fits.len() as f64) as f32).collect()

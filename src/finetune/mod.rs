@@ -17,6 +17,7 @@ mod method;
 mod schedule;
 mod scratch;
 mod state;
+mod tensor_file;
 mod trainer;
 
 pub use adamw::{AdamW, AdamWSettings};

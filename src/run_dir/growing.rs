@@ -34,7 +34,7 @@ impl GrowingRun {
         }
         fs::create_dir_all(path.join(WORK)).map_err(folder)?;
         // Shows now rather than after hours whether files can be written there.
-        files::write(&path.join(WORK).join("started"), b"")?;
+        files::write(&path.join(WORK).join(STARTED), b"")?;
         Ok(Self { final_path, directory: RunDir { path }, start })
     }
 
@@ -120,14 +120,22 @@ impl GrowingRun {
 }
 
 impl Drop for GrowingRun {
-    /// A folder in which no work was begun goes again, so that the same command can be given once what was wrong is mended.
+    /// A folder in which no work was done goes again, so that the same command can be given once what was wrong is mended.
     fn drop(&mut self) {
-        let workspace = self.workspace();
-        if workspace.is_dir() && !workspace.join(IDENTITY).exists() {
+        if is_untouched(&self.workspace()) {
             // Where the system refuses it, the next command says what stands in its way.
             let _ = fs::remove_dir_all(&self.directory.path);
         }
     }
+}
+
+/// Whether a workspace holds nothing but what every run begins with.
+fn is_untouched(workspace: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(workspace) else { return false };
+    let is_work = |entry: std::io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| ![STARTED, IDENTITY].iter().any(|name| entry.file_name() == *name))
+    };
+    !entries.into_iter().any(is_work)
 }
 
 /// What two identities differ in, by name.
@@ -147,7 +155,9 @@ fn differing(earlier: &str, now: &str) -> String {
 }
 
 const WORK: &str = "work";
-/// In the workspace of a run whose work was begun: what decides it.
+/// In every workspace.
+const STARTED: &str = "started";
+/// In the workspace of a run whose data were read: what decides it.
 const IDENTITY: &str = "identity";
 
 #[cfg(test)]
@@ -163,7 +173,7 @@ mod tests {
                 .map(|(what, hash)| (what.to_owned(), hash.to_owned()))
                 .to_vec()
         };
-        GrowingRun::begin(&run, Start::New).unwrap().journal(&identity("d", "f")).unwrap();
+        begin_with_work(&run, &identity("d", "f"));
         let again = || GrowingRun::begin(&run, Start::Resume).unwrap();
         again().journal(&identity("d", "f")).unwrap();
         let message = again().journal(&identity("x", "f")).unwrap_err().to_string();
@@ -171,15 +181,25 @@ mod tests {
         let message = again().journal(&identity("x", "y")).unwrap_err().to_string();
         assert!(message.contains("the folds, the rows of `train.csv`;"), "{message}");
     }
+
+    fn begin_with_work(run: &str, identity: &[(String, String)]) {
+        let growing = GrowingRun::begin(run, Start::New).unwrap();
+        growing.journal(identity).unwrap();
+        files::write(&growing.workspace().join("unit.json"), b"").unwrap();
+    }
+
     #[test]
-    fn a_folder_in_which_nothing_was_begun_goes_again() {
+    fn a_folder_in_which_nothing_was_done_goes_again() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run").display().to_string();
         let unfinished = folder.path().join("run.incomplete");
         let begun = |start| GrowingRun::begin(&run, start).unwrap();
         drop(begun(Start::New));
         assert!(!unfinished.exists());
-        begun(Start::New).journal(&[("the folds".to_owned(), "f".to_owned())]).unwrap();
+        let identity = [("the folds".to_owned(), "f".to_owned())];
+        begun(Start::New).journal(&identity).unwrap();
+        assert!(!unfinished.exists(), "it knew what to do, and did nothing");
+        begin_with_work(&run, &identity);
         assert!(unfinished.exists());
         drop(begun(Start::Resume));
         assert!(unfinished.exists());

@@ -40,6 +40,12 @@ impl Fits {
         })
     }
 
+    /// The folds that were trained, ascending.
+    #[must_use]
+    pub fn folds(&self) -> &[u32] {
+        &self.folds
+    }
+
     /// The fold that no model learned from: the one that was asked for, else the one that nothing shipped has seen.
     #[must_use]
     pub fn unseen(&self, asked: Option<u32>) -> Option<u32> {

@@ -7,6 +7,7 @@ mod blocks;
 mod cell;
 mod csv;
 mod error;
+pub mod fold_labels;
 pub mod folds;
 mod guard;
 mod json_lines;

@@ -31,7 +31,11 @@ pub fn read(path: &Path) -> Result<Vec<(BattleId, Probabilities)>, TableError> {
     Ok(predictions)
 }
 
-fn probabilities_of(path: &Path, row: &Row<'_>, columns: [usize; 3]) -> Result<Probabilities, TableError> {
+pub(super) fn probabilities_of(
+    path: &Path,
+    row: &Row<'_>,
+    columns: [usize; 3],
+) -> Result<Probabilities, TableError> {
     let mut values = [0.0; 3];
     for (index, column) in columns.into_iter().enumerate() {
         let fault = |problem| Table::fault(path, row, (column, COLUMNS[index + 1]), problem);

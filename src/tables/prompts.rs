@@ -37,7 +37,7 @@ pub struct PromptRow {
     pub prompt: GroupId,
     /// The way on which they reached it.
     pub role: PromptRole,
-    /// The fold that holds the prompt out, of competition rows.
+    /// The fold that holds the prompt out, of competition rows; of a labeller's the fold whose labels do not know it.
     pub fold: Option<u32>,
 }
 

@@ -33,27 +33,31 @@ pub fn prepare_for_task(rows: &mut Vec<LabeledBattle>, task: Task, halve_ties: b
     }
     let mut ties = 0;
     rows.retain_mut(|row| {
-        let [a, b, tie] = row.target.to_array();
-        if tie == 0.0 {
-            return true;
-        }
-        if row.target.largest() == Class::Tie {
-            ties += 1;
-            if !halve_ties {
-                return false;
-            }
-        }
-        let shares =
-            if halve_ties { [a + tie / 2.0, b + tie / 2.0, 0.0] } else { [a / (a + b), b / (a + b), 0.0] };
-        match Target::new(shares) {
-            Ok(target) => {
-                row.target = target;
-                true
-            }
-            Err(_) => false,
-        }
+        ties += usize::from(is_tie(row.target));
+        let prepared = without_tie(row.target, halve_ties);
+        row.target = prepared.unwrap_or(row.target);
+        prepared.is_some()
     });
     ties
+}
+
+/// Whether a tie is the likeliest.
+pub(super) fn is_tie(target: Target) -> bool {
+    target.to_array()[2] > 0.0 && target.largest() == Class::Tie
+}
+
+/// A target without a tie; none where that is the likeliest and does not count as half a win for each side.
+pub(super) fn without_tie(target: Target, halve_ties: bool) -> Option<Target> {
+    let [a, b, tie] = target.to_array();
+    if tie == 0.0 {
+        return Some(target);
+    }
+    if is_tie(target) && !halve_ties {
+        return None;
+    }
+    let shares =
+        if halve_ties { [a + tie / 2.0, b + tie / 2.0, 0.0] } else { [a / (a + b), b / (a + b), 0.0] };
+    Target::new(shares).ok()
 }
 
 /// Keeps the first row, in the order given, of each key; returns how many were left out.

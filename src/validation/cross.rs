@@ -89,7 +89,8 @@ pub fn fit_final(
     context: &FitContext<'_>,
     journal: &dyn Journal,
 ) -> Result<Vec<Vec<SavedPredictor>>, ValidationError> {
-    let all: Vec<LabeledBattle> = set.competition.iter().chain(set.extra).cloned().collect();
+    let extra = set.extra.iter().filter_map(|row| set.learned(row, None));
+    let all: Vec<LabeledBattle> = set.competition.iter().cloned().chain(extra).collect();
     let units: Vec<(usize, Unit)> = members
         .iter()
         .enumerate()
@@ -212,7 +213,9 @@ impl FoldWork<'_> {
         keep_predictor: bool,
     ) -> Result<UnitResult, ValidationError> {
         let competition = self.fold.train.iter().map(|row| &self.set.competition[*row]);
-        let train: Vec<LabeledBattle> = competition.chain(self.extra.iter().copied()).cloned().collect();
+        let fold = Some(self.fold.number);
+        let extra = self.extra.iter().filter_map(|row| self.set.learned(row, fold));
+        let train: Vec<LabeledBattle> = competition.cloned().chain(extra).collect();
         let predictor = fit(member, &train, self.unit, context)?;
         let unseen: Vec<Battle> =
             self.fold.held_out.iter().map(|row| self.set.competition[*row].battle.clone()).collect();

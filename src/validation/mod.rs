@@ -3,10 +3,13 @@
 
 mod assembly;
 mod cross;
+mod fold_targets;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::battle::{LabeledBattle, Probabilities, Task};
+use crate::battle::{BattleId, LabeledBattle, Probabilities, Task};
 use crate::learning::{FitError, Learner};
 use crate::predictors::{PredictError, SavedPredictor};
 use crate::splits::Fold;
@@ -16,6 +19,7 @@ pub use assembly::{
     prepare_for_task,
 };
 pub use cross::{average_folds, cross_fit, fit_final, prepare};
+pub use fold_targets::{FoldTargets, prepare_folded_for_task};
 
 /// Held-out predictions could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +87,19 @@ pub struct TrainingSet<'a> {
     pub extra: &'a [LabeledBattle],
     /// The near-duplicate cluster of the prompt of each competition row, then of each extra row.
     pub clusters: &'a [u32],
+    /// Those extra rows whose target depends on the fold that is held out.
+    pub by_fold: &'a BTreeMap<BattleId, FoldTargets>,
+}
+
+impl TrainingSet<'_> {
+    /// An extra row as the fit of a fold, or that of all rows, learns from it; none where it has no label there.
+    fn learned(&self, row: &LabeledBattle, fold: Option<u32>) -> Option<LabeledBattle> {
+        let target = match self.by_fold.get(&row.battle.id) {
+            None => row.target,
+            Some(targets) => targets.of(fold)?,
+        };
+        Some(LabeledBattle { target, ..row.clone() })
+    }
 }
 
 /// One piece of fitting whose result can be kept: a member, a seed and a fold.

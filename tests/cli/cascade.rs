@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::language_model::{Shop, lines};
+use crate::language_model::{Shop, late, lines};
 use crate::model_folders::{Import, drawn};
 use crate::workshop::Said;
 
@@ -153,6 +153,42 @@ fn rows_that_the_deadline_leaves_out_keep_their_cheap_prediction_and_a_later_run
     shop.predict("both", "p.csv", "--resume").json();
     assert_eq!(shop.read("p.csv"), shop.read("reference.csv"));
     assert!(!shop.path("p.csv.journal").exists());
+}
+
+#[test]
+fn a_deadline_after_any_batch_flags_the_rows_of_a_cascade_and_resumed_it_ends_with_the_same_bytes() {
+    let shop = shop();
+    cascade(&shop, "both", "").json();
+    let small = "--device cpu --batch-tokens 256 --threads 1";
+    for (command, batches) in [("predict", 0), ("predict", 1), ("submit", 0), ("submit", 1)] {
+        shop.run(&format!("{command} --run both test.csv --out reference.csv {small}")).json();
+        shop.run(&format!("{command} --run cheap test.csv --out cheap.csv {small}")).json();
+        let [reference, cheap] = ["reference.csv", "cheap.csv"].map(|name| lines(&shop.read(name)));
+        let arguments = format!("{command} --run both test.csv --out p.csv {small}");
+        let said = late(&shop, &arguments, batches);
+        assert!(said.stderr.contains("rows to the fallback; `--resume` computes them"), "{}", said.stderr);
+        let outcomes = said.json()["outcomes"].clone();
+        let count = |name: &str| usize::try_from(outcomes[name].as_u64().unwrap()).unwrap();
+        let (one_pass, fallback) = (count("one_pass"), count("fallback"));
+        assert!(fallback > 0, "{command} {batches}: {outcomes}");
+        assert_eq!(count("complete") + one_pass + fallback, TEST.len(), "{outcomes}");
+        // A row that was left out keeps its cheap prediction, and one that was not is final.
+        let found = lines(&shop.read("p.csv"));
+        let as_cheap = found.iter().zip(&cheap).skip(1).filter(|(found, cheap)| found == cheap).count();
+        assert!(as_cheap >= fallback, "{command} {batches}: {as_cheap} {outcomes}");
+        let unlike = found.iter().zip(&reference).filter(|(found, reference)| found != reference).count();
+        assert!(unlike > 0 && unlike <= fallback + one_pass, "{command} {batches}: {unlike} {outcomes}");
+        if command == "submit" {
+            let flagged = lines(&shop.read("p.outcomes.csv"));
+            let left_out = flagged.iter().filter(|line| line.ends_with(",fallback")).count();
+            assert_eq!((flagged.len(), left_out), (1 + TEST.len(), fallback));
+        } else {
+            assert!(String::from_utf8_lossy(&shop.read("p.scores.parquet")).contains("fallback"));
+        }
+        shop.run(&format!("{arguments} --resume")).json();
+        assert_eq!(lines(&shop.read("p.csv")), reference, "{command} {batches}");
+        assert!(!shop.path("p.csv.journal").exists() && !shop.path("p.outcomes.csv").exists());
+    }
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn a_teacher_must_have_the_same_folds() {
     let recipe = FULL.replace("epochs = 6", "epochs = 1");
     shop.configure("student", "bert-classifier", &format!("{recipe}{BOTH}{teacher}"));
     shop.train("student", "--set validation.seed=5").refuses(&["its folds are not ours", "--folds"]);
-    fs::remove_dir_all(shop.path("models/student.incomplete")).unwrap();
+    assert!(!shop.path("models/student.incomplete").exists(), "nothing was done");
     let metrics = shop.train("student", "").json();
     assert!(
         metrics["warnings"].to_string().contains("saw no row that it teaches"),
@@ -291,7 +291,63 @@ fn a_training_that_no_machine_has_the_memory_for_is_refused_before_its_first_ste
         "GiB for the weights",
         "a smaller model or more memory",
     ]);
-    assert!(!shop.path("models/run").exists());
+    assert!(!shop.path("models/run").exists() && !shop.path("models/run.incomplete").exists());
+}
+
+#[test]
+fn early_stopping_interrupted_before_and_behind_its_best_state_ends_with_the_same_bytes() {
+    let shop = Shop::new(120);
+    // Votes by chance: what is learned of them is nothing on the rows that are kept back, so that looks soon find no gain.
+    let rows = String::from_utf8(shop.read("train.csv")).unwrap();
+    let by_chance = rows.lines().enumerate().map(|(row, line)| match row {
+        0 => format!("{line}\n"),
+        row => {
+            let vote = ["1,0,0", "0,1,0", "0,0,1"][drawn(row + 500_000, 3)];
+            format!("{},{vote}\n", &line[..line.len() - ",1,0,0".len()])
+        }
+    });
+    shop.write("train.csv", &by_chance.collect::<String>());
+    let recipe = FULL.replace("epochs = 6", "epochs = 12").replace("3e-3", "2e-2");
+    let early = "early_stopping = { share = 0.2, every = 3, patience = 2 }\ncheckpoint_every = 4\n";
+    let configure = |run: &str| shop.configure(run, "bert-base", &format!("{recipe}{early}{BOTH}"));
+    configure("whole");
+    shop.train("whole", "").json();
+    let steps = |run: &str| -> Vec<Value> {
+        let text = String::from_utf8(shop.read(&format!("models/{run}/steps.jsonl"))).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let whole = steps("whole");
+    let of_first: Vec<&Value> = whole.iter().filter(|step| step["fold"] == 0).collect();
+    let number = |step: &Value, name: &str| step[name].as_u64().unwrap();
+    let looks = of_first.iter().filter_map(|step| Some((step["held_out_log_loss"].as_f64()?, *step)));
+    let best = number(looks.min_by(|one, other| one.0.total_cmp(&other.0)).unwrap().1, "step");
+    let last = of_first.last().unwrap();
+    let length = number(last, "step");
+    assert!(length < number(last, "steps"), "it ended early: {last}");
+    assert!(best < length, "{best} {last}");
+    // Before the first look, right behind the best state, before the last step, and in the next fold.
+    for (place, broken_after) in [2, best, best + 1, length - 1, length + 5].into_iter().enumerate() {
+        let run = format!("broken-{place}");
+        configure(&run);
+        let mut command = shop.command(&training(&run, ""));
+        let said = Said::of(command.env("TIEBREAK_INJECT_ABORT_AFTER_STEPS", broken_after.to_string()));
+        assert_eq!(said.code, None, "{broken_after}: {}", said.stderr);
+        shop.train(&run, "--resume").json();
+        for file in [
+            "oof.csv",
+            "models/finetune-final-seed-1/model.onnx.data",
+            "models/finetune-final-seed-1/head.safetensors",
+        ] {
+            let [whole, broken] = ["whole", &run].map(|run| shop.read(&format!("models/{run}/{file}")));
+            assert!(whole == broken, "{broken_after}: {file}");
+        }
+        let losses = |steps: &[Value]| -> Vec<[Value; 4]> {
+            let of_step =
+                |step: &Value| ["fold", "step", "loss", "held_out_log_loss"].map(|name| step[name].clone());
+            steps.iter().map(of_step).collect()
+        };
+        assert_eq!(losses(&whole), losses(&steps(&run)), "{broken_after}");
+    }
 }
 
 #[test]

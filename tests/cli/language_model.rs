@@ -193,6 +193,13 @@ fn training_gives_the_same_bytes_for_any_batch_budget_and_thread_count() {
     let predictors = format!("{CLASSIFIER}{LINEAR}");
     shop.train("one", &predictors, "--threads 1 --batch-tokens 256").json();
     shop.train("two", &predictors, "--threads 2 --batch-tokens 8192").json();
+    // A budget of the configuration is recorded as one of the command line is.
+    shop.train("three", &format!("{CLASSIFIER}batch_tokens = 300\n"), "").json();
+    for (run, tokens) in [("one", 256), ("two", 8192), ("three", 300)] {
+        let manifest = shop.read(&format!("models/{run}/manifest.json"));
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!(manifest["environment"]["models"][0]["batch_tokens"], tokens, "{run}");
+    }
     for name in [
         "metrics.json",
         "oof.csv",
@@ -453,7 +460,7 @@ fn a_fresh_head_is_warned_of_loudly_and_one_order_alone_can_be_asked() {
 }
 
 /// A run whose deadline comes after `batches` batches, whatever the clock says.
-fn late(shop: &Shop, arguments: &str, batches: usize) -> Said {
+pub(crate) fn late(shop: &Shop, arguments: &str, batches: usize) -> Said {
     let mut command = shop.command(&format!("{arguments} --deadline 8h"));
     command.env("TIEBREAK_INJECT_LATE_AFTER_BATCHES", batches.to_string());
     said(command)

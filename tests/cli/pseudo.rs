@@ -133,8 +133,136 @@ fn what_the_warning_says_is_true_and_its_way_out_is_one() {
     assert!(warned.stderr.contains("150 of the 150 rows"), "{}", warned.stderr);
     shop.run("pseudo --run teacher data/test.csv --out labels.csv --fold 1").json();
     let honest = train("--config student.toml --run honest --set validation.train_folds=[1]");
-    let (warned, honest) = (log_loss(&warned), log_loss(&honest));
+    // All folds in one training, each with the labels of its own.
+    shop.run("pseudo --run teacher --every-fold data/test.csv --out labels.csv").json();
+    let whole = train("--config student.toml --run whole");
+    assert!(!whole.stderr.contains("pseudo-labels `"), "{}", whole.stderr);
+    let [warned, honest, whole] = [&warned, &honest, &whole].map(log_loss);
+    println!(
+        "warned {warned:.2}, of one fold {honest:.2}, of every fold {whole:.2}, teacher {of_teacher:.2}"
+    );
     assert!(warned < 2.0 && honest > 3.0 && of_teacher > 3.0, "{warned} {honest} {of_teacher}");
+    assert!(whole > 3.0, "{whole}");
+}
+
+#[test]
+fn labels_of_every_fold_make_a_whole_training_honest() {
+    let shop = arena("--set final.fit=fold_mean");
+    let said = shop.run("pseudo --run teacher --every-fold data/test.csv --out labels.csv").json();
+    assert_eq!((count(&said, "offered"), count(&said, "kept")), (60, 60));
+    assert_eq!(said["folds"].as_array().unwrap().len(), 3);
+    let all = lines(&shop.read("labels.csv"));
+    assert_eq!((all.len(), all[0].as_str()), (241, "id,winner_model_a,winner_model_b,winner_tie,fold"));
+    // The rows of a fold are what its models say alone, and the rows without one their mean.
+    let of_fold: Vec<Vec<String>> = ["0", "1", "2", ""]
+        .map(|fold| {
+            let rows = all[1..].iter().filter_map(|line| line.strip_suffix(&format!(",{fold}")));
+            rows.map(str::to_owned).collect()
+        })
+        .into();
+    shop.run("pseudo --run teacher --fold 1 data/test.csv --out one.csv").json();
+    assert_eq!(of_fold[1], lines(&shop.read("one.csv"))[1..]);
+    let numbers = |line: &String| -> Vec<f64> {
+        line.split(',').skip(1).map(|number| number.parse().unwrap()).collect()
+    };
+    for (row, mean) in of_fold[3].iter().enumerate() {
+        for (class, mean) in numbers(mean).into_iter().enumerate() {
+            let sum: f64 = (0..3).map(|fold| numbers(&of_fold[fold][row])[class]).sum();
+            assert!((sum / 3.0 - mean).abs() < 1e-12, "{mean} {sum}");
+        }
+    }
+
+    let honest = student(&shop, "student", "data/test.csv", "");
+    assert!(!honest.stderr.contains("pseudo-labels `"), "{}", honest.stderr);
+    let metrics = honest.json();
+    assert!(!metrics["warnings"].to_string().contains("pseudo-labels `"));
+    let split = metrics["split"].as_str().unwrap();
+    assert!(split.contains("60 extra rows (60 labelled by run `teacher`, fold by fold)"), "{split}");
+    let used = json(&shop, "models/student/manifest.json")["identity"]["pseudo_labels"][0].clone();
+    assert_eq!(count(&used["folds"][2]["rows"], "kept"), 60);
+
+    // Each fit learns from the labels of its own fold: one fold alone is what it is with that fold's labels alone.
+    let of_fold_one = |file: &str| -> Vec<String> {
+        let kept = lines(&shop.read("models/teacher/splits.csv"));
+        let ids: Vec<String> = kept
+            .iter()
+            .filter_map(|line| Some(format!("{},", line.strip_suffix(",1")?.split(',').next()?)))
+            .collect();
+        let rows = lines(&shop.read(file));
+        rows.into_iter().filter(|line| ids.iter().any(|id| line.starts_with(id.as_str()))).collect()
+    };
+    shop.run("pseudo --run teacher --fold 1 data/test.csv --out labels.csv").json();
+    student(&shop, "single", "data/test.csv", "--set validation.train_folds=[1]").json();
+    let single = of_fold_one("models/single/oof.csv");
+    assert!(single.len() > 30);
+    assert_eq!(single, of_fold_one("models/student/oof.csv"));
+    // The final fit learns from their mean.
+    let mean = of_fold[3].join("\n");
+    shop.write("labels.csv", &format!("id,winner_model_a,winner_model_b,winner_tie\n{mean}\n"));
+    std::fs::remove_file(shop.path("labels.ancestry.json")).unwrap();
+    student(&shop, "mean", "data/test.csv", "").json();
+    let said_by = |run: &str| {
+        shop.run(&format!("predict --run {run} data/test.csv --out p.csv")).json();
+        shop.read("p.csv")
+    };
+    assert_eq!(said_by("mean"), said_by("student"));
+    assert_ne!(shop.read("models/mean/oof.csv"), shop.read("models/student/oof.csv"));
+}
+
+#[test]
+fn labels_of_every_fold_on_other_folds_are_warned_of_and_on_missing_ones_refused() {
+    let shop = arena("--set final.fit=fold_mean");
+    shop.run("pseudo --run teacher --every-fold data/test.csv --out labels.csv").json();
+    let other = student(&shop, "other", "data/test.csv", "--set validation.seed=99");
+    for text in ["run `teacher` learned from votes on the prompts of", "--folds models/teacher/splits.csv"] {
+        assert!(other.stderr.contains(text), "{text}: {}", other.stderr);
+    }
+    assert!(other.json()["warnings"].to_string().contains("pseudo-labels `labels.csv`"));
+    let mended = "--set validation.seed=99 --folds models/teacher/splits.csv";
+    let mended = student(&shop, "mended", "data/test.csv", mended);
+    mended.json();
+    assert!(!mended.stderr.contains("pseudo-labels `"), "{}", mended.stderr);
+
+    student(&shop, "more", "data/test.csv", "--set validation.folds=4").refuses(&[
+        "labels by run `teacher` for the folds 0, 1, 2, and fold 3 is trained here",
+        "validation.train_folds=[0, 1, 2]",
+    ]);
+    assert!(!shop.path("models/more.incomplete").exists());
+    for (more, says) in [("--fold 1", "cannot be used with"), ("--min-confidence 1", "no row is left")] {
+        let command = format!("pseudo --run teacher --every-fold data/test.csv --out none.csv {more}");
+        shop.run(&command).refuses(&[says]);
+    }
+    shop.run("train --config teacher.toml --train data/train.csv --run refit").json();
+    shop.run("pseudo --run refit --every-fold data/test.csv --out none.csv")
+        .refuses(&["run `refit`, fold 0", "final.fit=fold_mean"]);
+    assert!(!shop.path("none.csv").exists());
+}
+
+#[test]
+fn what_every_fold_labelled_is_chosen_fold_by_fold_and_handed_on_fold_by_fold() {
+    let shop = arena("--set final.fit=fold_mean");
+    let said =
+        shop.run("pseudo --run teacher --every-fold data/test.csv --out labels.csv --max-rows 20").json();
+    assert_eq!(count(&said, "kept"), 20);
+    assert_eq!(lines(&shop.read("labels.csv")).len(), 81);
+    let taught = student(&shop, "student", "data/test.csv", "--set final.fit=fold_mean");
+    taught.json();
+    let rows = json(&shop, "models/student/manifest.json")["identity"]["data"][1]["rows"].clone();
+    // Rows that any of the folds labelled.
+    assert!((20..60).contains(&count(&rows, "kept")), "{rows}");
+
+    // The student's models of a fold know what the labels of that fold knew: its own labels are honest, too.
+    shop.run("simulate --battles 20 --test-battles 30 --seed 9 --out more").json();
+    shop.run("pseudo --run student --every-fold more/test.csv --out labels.csv").json();
+    let again = student(&shop, "again", "more/test.csv", "");
+    assert!(!again.stderr.contains("pseudo-labels `"), "{}", again.stderr);
+    again.json();
+    shop.run("pseudo --run student more/test.csv --out labels.csv").json();
+    let warned = student(&shop, "warned", "more/test.csv", "");
+    assert!(warned.stderr.contains("150 of the 150 rows"), "{}", warned.stderr);
+    // In two classes each label loses its tie on its own.
+    shop.run("pseudo --run teacher --every-fold data/test.csv --out labels.csv").json();
+    student(&shop, "two", "data/test.csv", "--set task=two_way").json();
 }
 
 #[test]

@@ -1,5 +1,7 @@
 """Loads the adapter of a run with peft and compares it with the run's own graph: python adapters_check.py BASE RUN/models/FIT
 
+FIT may be one fit, or the mean of the folds' weights (`final.fit = "average_weights"`).
+
 Written for peft 0.21.2, transformers 5.24.0 and onnxruntime 1.31.1. Prints the largest difference of the outputs on random tokens: of peft's
 model against model.onnx and head.safetensors.
 """

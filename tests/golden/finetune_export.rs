@@ -4,8 +4,8 @@
 use std::fs;
 
 use tiebreak::checkpoint::{GraphKind, ModelCard};
-use tiebreak::compute::{Memory, PaddedBatch, head_names};
-use tiebreak::finetune::{Trainer, average, export, load_adapter, save_adapter};
+use tiebreak::compute::{Memory, PaddedBatch};
+use tiebreak::finetune::{Trainer, export, load_adapter, save_adapter};
 use tiebreak::onnx::graph::{ImportOptions, WeightStorage, import};
 
 use super::checkpoints_cases::{decoder_states, encoder_states, session};
@@ -111,56 +111,6 @@ fn an_adapter_in_the_form_of_peft_is_read_again_and_imported_on_its_base() {
             println!("{}: {worst:.1e}", case.checkpoint);
             assert!(worst < TOLERANCE, "{}: {worst:e}", case.checkpoint);
             fs::remove_dir_all(&target).unwrap();
-        }
-    }
-}
-
-#[test]
-fn a_mean_of_fits_is_that_of_their_products() {
-    let golden = golden();
-    for case in golden.cases.iter().filter(|case| case.method == "adapters") {
-        let folder = tempfile::tempdir().unwrap();
-        let trainers: Vec<Trainer> = [3, 6]
-            .map(|steps| {
-                let mut trainer = golden.trainer(case, Memory::Everything);
-                golden.run(case, &mut trainer, 6 - steps..6, &[6]);
-                trainer
-            })
-            .into();
-        let fits = [0, 1].map(|fit| folder.path().join(format!("fit-{fit}")));
-        for (trainer, fit) in trainers.iter().zip(&fits) {
-            export_with_adapter(&golden, case, trainer, fit);
-        }
-        // Without adapters: the weights themselves are the mean of those with each adapter merged.
-        let mut model = golden.trainer(case, Memory::Everything).into_model();
-        for linear in model.linear_maps() {
-            let [one, other] = [0, 1].map(|fit| trainers[fit].model().merged(&linear).unwrap());
-            let mean: Vec<f32> = one
-                .iter()
-                .zip(&other)
-                .map(|(a, b)| f64::midpoint(f64::from(*a), f64::from(*b)) as f32)
-                .collect();
-            model.parameters_mut().change(&linear.weight().name, |to| to.copy_from_slice(&mean)).unwrap();
-        }
-        let heads = [0, 1].map(|fit| trainers[fit].model().head().unwrap());
-        for (index, (one, other)) in heads[0].layers.iter().zip(&heads[1].layers).enumerate() {
-            let pairs = [(&one.weight, &other.weight), (&one.bias, &other.bias)];
-            for (name, (one, other)) in head_names(index).iter().zip(pairs) {
-                let mean: Vec<f32> = one.iter().zip(other).map(|(a, b)| f32::midpoint(*a, *b)).collect();
-                model.parameters_mut().change(name, |to| to.copy_from_slice(&mean)).unwrap();
-            }
-        }
-        let batch = &golden.batches(case, 8, &[6])[0].texts;
-        let expected = model.logits(batch).unwrap();
-        let target = folder.path().join("mean");
-        let options = ImportOptions::default();
-        average(&fits, &fixture(&case.checkpoint), &target, (&options, &|_, _| Ok(()))).unwrap();
-        let found = graph_logits(&target, batch);
-        let worst = largest(&found, &expected);
-        println!("{}: {worst:.1e}", case.checkpoint);
-        assert!(worst < TOLERANCE, "{}: {worst:e}", case.checkpoint);
-        for trainer in &trainers {
-            assert!(largest(&found, &trainer.model().logits(batch).unwrap()) > 1e-3, "the fits differ");
         }
     }
 }

@@ -21,6 +21,7 @@ mod checkpoints_layers;
 mod checkpoints_minilm;
 mod encoding;
 mod finetune;
+mod finetune_average;
 mod finetune_export;
 mod finetune_minilm;
 mod finetune_narrow;

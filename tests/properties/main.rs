@@ -14,6 +14,7 @@
 
 mod audit;
 mod calibrators;
+mod cascades;
 mod damaged_files;
 mod encoding;
 mod features;

@@ -27,13 +27,17 @@ pub(super) struct AdapterConfig {
     #[serde(default)]
     target_modules: Value,
     #[serde(default)]
-    modules_to_save: Option<Vec<String>>,
+    pub(super) modules_to_save: Option<Vec<String>>,
     #[serde(default)]
     bias: Option<String>,
     #[serde(default)]
     layers_to_transform: Value,
     #[serde(default)]
     exclude_modules: Value,
+    #[serde(default)]
+    pub(super) task_type: Option<String>,
+    #[serde(default)]
+    pub(super) lora_dropout: Option<f64>,
 }
 
 /// Keys that change nothing once training is over. Any other that says something makes another computation of the

@@ -1,22 +1,22 @@
 /// What an adapter adds to a weight: `scaling B A`.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::checkpoint) struct Delta {
+pub struct Delta {
     /// Width of A's rows.
-    pub(super) inputs: usize,
+    pub inputs: usize,
     /// Rows of A, width of B's rows.
-    pub(super) rank: usize,
-    /// A, `rank` rows.
-    pub(super) a: Vec<f32>,
-    /// B, a row an output.
-    pub(super) b: Vec<f32>,
+    pub rank: usize,
+    /// A, [rank, inputs].
+    pub a: Vec<f32>,
+    /// B, [outputs, rank].
+    pub b: Vec<f32>,
     /// What the product is multiplied by.
-    pub(super) scaling: f64,
+    pub scaling: f64,
 }
 
 impl Delta {
     /// Adds it to the rows of a weight, in f32.
     #[expect(clippy::cast_possible_truncation, reason = "the merge is in f32, as PEFT does it")]
-    pub(in crate::checkpoint) fn add_to(&self, weight: &mut [f32]) {
+    pub fn add_to(&self, weight: &mut [f32]) {
         let (inputs, rank, scaling) = (self.inputs.max(1), self.rank.max(1), self.scaling as f32);
         let mut product = vec![0.0; inputs];
         for (row, b) in weight.chunks_exact_mut(inputs).zip(self.b.chunks_exact(rank)) {

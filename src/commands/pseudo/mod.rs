@@ -1,6 +1,7 @@
 //! `tiebreak pseudo`: what a run says of battles as soft labels for `train`, with what they come from.
 
 mod inputs;
+mod labelling;
 mod selection;
 
 use std::fmt::Write;
@@ -11,16 +12,16 @@ use anyhow::Context;
 use serde::Serialize;
 
 use self::inputs::{Inputs, file_name};
+use self::labelling::{Given, Labellers};
 use super::{BadInput, Console, LongRunArgs, OrBadInput, ServingArgs, forecast};
 use crate::ancestry::{self, Ancestry};
-use crate::battle::{BattleId, Probabilities};
+use crate::battle::Probabilities;
 use crate::files::AtomicFile;
-use crate::manifest::{Choice, Labeller, PseudoLabels, Selection, SelectionCounts};
+use crate::manifest::{Choice, LabelledFold, Labeller, PseudoLabels, Selection, SelectionCounts};
 use crate::predictors::language_model::{ModelInUse, Outcomes};
 use crate::run_dir::RunDir;
-use crate::shipped::{Fits, Shipped};
+use crate::shipped::Shipped;
 use crate::sources::{Format, ReadOptions};
-use crate::tables;
 
 /// Arguments of `tiebreak pseudo`.
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,9 @@ use crate::tables;
     The labels are the run's blended and calibrated probabilities. In the configuration of the next run:\n\n    \
     [[data]]\n    path = \"data/raw/test.csv\"\n    role = \"extra\"\n    labels = \"data/labels.csv\"\n\n\
     Rows that --deadline leaves to a fallback get no label.\n\n\
+    With --every-fold the labels know no held-out vote, and a whole training on the same folds is honest:\n\n    \
+    tiebreak train --config teacher.toml --train train.csv --run teacher --set final.fit=fold_mean\n    \
+    tiebreak pseudo --run teacher --every-fold data/raw/test.csv --out data/labels.csv\n\n\
     Beside labels.csv lies labels.ancestry.json: the run, its training data, the input, what was left out and why.\n\
     `train` takes it into its manifest, and warns where the run had learned from votes that `train` holds out.")]
 pub struct Args {
@@ -55,6 +59,10 @@ pub struct Args {
     /// Ask the model of this fold alone, which never saw it; the run must keep the models of its folds
     #[arg(long, value_name = "K")]
     fold: Option<u32>,
+    /// Ask the models of every fold, each for the fit that will hold that fold out, with their mean for the final fit; the
+    /// run must keep the models of its folds
+    #[arg(long, conflicts_with = "fold")]
+    every_fold: bool,
     /// The format of the files, if detection should not decide
     #[arg(long)]
     format: Option<Format>,
@@ -82,6 +90,9 @@ struct Labelled {
     ancestry: PathBuf,
     #[serde(flatten)]
     rows: SelectionCounts,
+    /// Of each fold that labelled on its own; `rows` are then those of the mean.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    folds: Vec<LabelledFold>,
     /// Mean probabilities of the labels.
     class_shares: [f64; 3],
     /// Rows whose prompt the run had learned from.
@@ -101,51 +112,46 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let mut serving = args.serving.serving(console);
     let options = ReadOptions { format: args.format, max_rows: None };
     if args.long.dry_run {
-        let shipped = Shipped::load_fold(&directory, &serving, args.fold).or_bad_input()?;
+        let shipped = Labellers::whole(args, &directory, &serving)?;
         return forecast::run(&shipped, (&args.files, &options), &args.long, console);
     }
-    let unseen = Fits::of(&directory).or_bad_input()?.unseen(args.fold);
-    let known = ancestry::known_prompts(&directory, unseen).or_bad_input()?;
+    let (known, unseen) = labelling::prompts(args, &directory)?;
     let journal = args.long.journal(&args.out)?;
     serving.journal = Some(journal.clone());
     let mut out = AtomicFile::create(&args.out)?;
     let mut beside = AtomicFile::create(&Ancestry::path(&args.out))?;
-    let shipped = Shipped::load_fold(&directory, &serving, args.fold).or_bad_input()?;
+    let labellers = Labellers::load(args, &directory, &serving)?;
     let models = serving.in_use();
     super::serving::remarks(&models, console);
     let progress = console.progress();
     let inputs = Inputs::read(&args.files, &options, progress.as_ref())?;
     let deadline = args.long.deadline(started);
-    let predicted =
-        super::serving::predict(&shipped, &inputs.battles, (deadline, &journal), progress.as_ref())?;
-    let outcomes = Outcomes::of(predicted.outcomes.iter().copied());
-    let (kept, rows) = selection::select(&args.selection(), &inputs.ids(), &predicted);
-    let labels: Vec<(BattleId, Probabilities)> =
-        kept.iter().map(|row| (inputs.battles[*row].id.clone(), predicted.probabilities[*row])).collect();
-    if labels.is_empty() {
-        return Err(nothing_left(&rows));
-    }
-    let bytes = tables::predictions::to_csv(&labels);
+    let given = labellers.ask(&inputs.battles, (deadline, &journal), progress.as_ref())?;
+    let given = Given::select(&given, &args.selection(), &inputs.ids());
+    let outcomes = given.outcomes;
+    let bytes = given.to_csv(&inputs.ids()).ok_or_else(|| nothing_left(&given.rows()))?;
     let labels = PseudoLabels {
         file: file_name(&args.out),
         content_hash: blake3::hash(&bytes).to_hex().to_string(),
-        labeller: args.labeller(&directory, &shipped)?,
-        inputs: inputs.of_files(&kept),
+        labeller: args.labeller(&directory, labellers.first()?)?,
+        inputs: inputs.of_files(&given.kept()),
         selection: args.selection(),
-        rows,
-        class_shares: class_shares(&labels),
+        rows: given.rows(),
+        class_shares: class_shares(&given.labels()),
+        folds: given.folds(),
     };
     let result = Labelled {
         out: args.out.clone(),
         ancestry: Ancestry::path(&args.out),
-        rows,
+        rows: labels.rows,
+        folds: labels.folds.clone(),
         class_shares: labels.class_shares,
         known_prompts: inputs.count_known(&known),
         outcomes,
         calibrator_fitted_at_this_budget: super::serving::fitted_at_this_budget(&models),
         models,
     };
-    let ancestry = Ancestry { format_version: ancestry::FORMAT_VERSION, labels, prompts: known };
+    let ancestry = Ancestry { format_version: ancestry::FORMAT_VERSION, labels, prompts: known, unseen };
     write_all(&mut out, &result.out, &bytes)?;
     write_all(&mut beside, &result.ancestry, &ancestry.to_json()?)?;
     out.commit()?;
@@ -178,9 +184,9 @@ impl Args {
     }
 }
 
-fn class_shares(labels: &[(BattleId, Probabilities)]) -> [f64; 3] {
+fn class_shares(labels: &[Probabilities]) -> [f64; 3] {
     let mut shares = [0.0; 3];
-    for (_, probabilities) in labels {
+    for probabilities in labels {
         for (share, p) in shares.iter_mut().zip(probabilities.to_array()) {
             *share += p;
         }
@@ -210,6 +216,15 @@ impl Labelled {
                 // Writing to a string cannot fail.
                 let _ = write!(text, "\n{count} rows without a label: {why}");
             }
+        }
+        if !self.folds.is_empty() {
+            let kept: Vec<String> = self
+                .folds
+                .iter()
+                .map(|LabelledFold { fold, rows }| format!("{} by those of fold {fold}", rows.kept))
+                .collect();
+            let _ =
+                write!(text, "\nfor the final fit, by the mean of the folds' models; {}", kept.join(", "));
         }
         let [a, b, tie] = self.class_shares;
         let _ = write!(

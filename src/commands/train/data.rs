@@ -1,10 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
+use super::fold_labels::{FoldLabels, check_folds};
 use super::labels::{self, PseudoSource};
 use crate::audit;
-use crate::battle::{BattleId, GroupId, LabeledBattle, Task, normalised_prompt};
+use crate::battle::{BattleId, GroupId, LabeledBattle, Target, Task, normalised_prompt};
 use crate::commands::{BadInput, Console, OrBadInput};
 use crate::config::{Config, DataSource, Deduplicate, Role, Ties};
 use crate::manifest::{DataIdentity, PseudoLabels};
@@ -13,7 +14,7 @@ use crate::sources::{self, ReadOptions};
 use crate::splits::{self, Fold, GroupedRow};
 use crate::tables;
 use crate::tables::prompts::{PromptRole, PromptRow};
-use crate::validation::{self, AssemblyCounts, Member, TrainingSet};
+use crate::validation::{self, AssemblyCounts, FoldTargets, Member, TrainingSet};
 
 use super::file_name;
 
@@ -29,6 +30,10 @@ pub(super) struct Prepared {
     pub(super) sources: Vec<DataIdentity>,
     /// The pseudo-labels among the soft labels of extra rows.
     pub(super) pseudo: Vec<PseudoSource>,
+    /// Extra rows whose soft labels depend on the fold that is held out.
+    pub(super) by_fold: BTreeMap<BattleId, FoldTargets>,
+    /// The files that those stand in.
+    pub(super) fold_labels: Vec<FoldLabels>,
     /// Every prompt whose votes are learned from.
     pub(super) prompts: BTreeSet<PromptRow>,
 }
@@ -36,7 +41,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// What the pseudo-labels come from.
     pub(super) fn pseudo_labels(&self) -> Vec<PseudoLabels> {
-        self.pseudo.iter().map(|source| source.labels.clone()).collect()
+        self.pseudo.iter().map(|source| source.labels().clone()).collect()
     }
 
     pub(super) fn set(&self) -> TrainingSet<'_> {
@@ -45,6 +50,7 @@ impl Prepared {
             competition: &self.competition,
             extra: &self.extra,
             clusters: &self.clusters,
+            by_fold: &self.by_fold,
         }
     }
 
@@ -80,6 +86,8 @@ pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prep
         folds: Vec::new(),
         sources: Vec::new(),
         pseudo: Vec::new(),
+        by_fold: BTreeMap::new(),
+        fold_labels: Vec::new(),
         prompts: BTreeSet::new(),
     };
     for source in &config.data {
@@ -97,6 +105,7 @@ pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prep
         prepared.clusters = audit::prompt_clusters(&battles.collect::<Vec<_>>());
     }
     assign_folds(config, &mut prepared, console)?;
+    check_folds(&prepared, config.final_fit.fit)?;
     let folds = prepared.competition.iter().zip(&prepared.assignment);
     let prompts = folds.map(|(row, fold)| PromptRow {
         prompt: GroupId::of_prompt(&row.battle),
@@ -111,13 +120,17 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
     let options = ReadOptions { format: source.format, max_rows: source.max_rows };
     let progress = console.progress();
     let mut counts = AssemblyCounts::default();
-    let mut pseudo = None;
+    let (mut pseudo, mut by_fold) = (None, BTreeMap::new());
     let ingested = match &source.labels {
         None => sources::read_labeled(&source.path, &options, progress.as_ref()).or_bad_input()?,
         Some(file) => {
             let read = labels::read((source, file), &options, prepared.task, progress.as_ref())?;
             counts.unlabelled = read.unlabelled;
             pseudo = read.pseudo;
+            if let Some(folds) = read.folds {
+                by_fold = folds.targets;
+                prepared.fold_labels.push(folds.file);
+            }
             read.ingested
         }
     };
@@ -134,7 +147,12 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
         counts.soft_labels = rows.len();
     }
     let halve = source.ties == Ties::Half;
-    let ties = validation::prepare_for_task(&mut rows, prepared.task, halve);
+    let ties = if by_fold.is_empty() {
+        validation::prepare_for_task(&mut rows, prepared.task, halve)
+    } else {
+        validation::prepare_folded_for_task(&mut rows, &mut by_fold, prepared.task, halve)
+    };
+    prepared.by_fold.extend(by_fold);
     if halve {
         counts.ties_halved = ties;
     } else {
@@ -156,13 +174,15 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
     match (source.role, &pseudo) {
         (Role::Competition, _) => {}
         (Role::Extra, None) => {
-            let row =
-                |row: &LabeledBattle| labels::prompt(GroupId::of_prompt(&row.battle), PromptRole::Extra);
+            let row = |row: &LabeledBattle| PromptRow {
+                prompt: GroupId::of_prompt(&row.battle),
+                role: PromptRole::Extra,
+                fold: None,
+            };
             prepared.prompts.extend(rows.iter().map(row));
         }
         (Role::Extra, Some(pseudo)) => {
-            let row = |prompt: &GroupId| labels::prompt(prompt.clone(), PromptRole::Labeller);
-            prepared.prompts.extend(pseudo.prompts.iter().map(row));
+            prepared.prompts.extend(pseudo.prompt_rows());
         }
     }
     prepared.pseudo.extend(pseudo.map(|pseudo| PseudoSource { rows: counts.kept, ..pseudo }));
@@ -273,11 +293,11 @@ pub(super) fn identity(
         parts.push((format!("`{}`", source.file), hash(serde_json::to_string(source)?.as_bytes())));
     }
     parts.push(("the language models".to_owned(), hash(fingerprints(serving, members).join(" ").as_bytes())));
-    let targets: Vec<u8> = prepared
-        .competition
-        .iter()
-        .chain(&prepared.extra)
-        .flat_map(|row| row.target.to_array())
+    let of_rows = prepared.competition.iter().chain(&prepared.extra).map(|row| row.target);
+    let of_folds = prepared.by_fold.values().flat_map(|targets| targets.folds.values().copied());
+    let targets: Vec<u8> = of_rows
+        .chain(of_folds)
+        .flat_map(Target::to_array)
         .flat_map(|share| share.to_bits().to_le_bytes())
         .collect();
     parts.push(("the labels".to_owned(), hash(&targets)));

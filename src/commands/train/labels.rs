@@ -1,25 +1,27 @@
 //! Soft labels of a file of battles: a teacher's of one's own, or those that a run gave (`tiebreak pseudo`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::data::Prepared;
+use super::fold_labels::{FoldSource, check_single};
 use crate::ancestry::Ancestry;
-use crate::battle::{BattleId, GroupId, LabeledBattle, Target, Task};
+use crate::battle::{BattleId, GroupId, LabeledBattle, Probabilities, Target, Task};
 use crate::commands::{BadInput, OrBadInput};
 use crate::config::{DataSource, Role};
 use crate::manifest::{LabelledInput, PseudoLabels};
 use crate::progress::Progress;
+use crate::run_dir::RunDir;
 use crate::sources::{self, Ingested, ReadOptions};
 use crate::tables;
+use crate::tables::fold_labels::FoldLabel;
 use crate::tables::prompts::{PromptRole, PromptRow};
+use crate::validation::FoldTargets;
 
 /// Pseudo-labels that are learned from.
 pub(super) struct PseudoSource {
     /// What they come from.
-    pub(super) labels: PseudoLabels,
-    /// The prompts whose votes are in them.
-    pub(super) prompts: BTreeSet<GroupId>,
+    pub(super) ancestry: Ancestry,
     /// Extra rows that have one.
     pub(super) rows: usize,
 }
@@ -27,7 +29,22 @@ pub(super) struct PseudoSource {
 impl PseudoSource {
     /// How a report counts them among the extra rows.
     pub(super) fn describe(&self) -> String {
-        format!(" ({} labelled by run `{}`)", self.rows, self.labels.labeller.run)
+        let each = if self.labels().folds.is_empty() { "" } else { ", fold by fold" };
+        format!(" ({} labelled by run `{}`{each})", self.rows, self.labels().labeller.run)
+    }
+
+    pub(super) fn labels(&self) -> &PseudoLabels {
+        &self.ancestry.labels
+    }
+
+    /// The prompts whose votes are in them.
+    pub(super) fn prompt_rows(&self) -> impl Iterator<Item = PromptRow> {
+        let row = |(prompt, fold): (&GroupId, Option<u32>)| PromptRow {
+            prompt: prompt.clone(),
+            role: PromptRole::Labeller,
+            fold,
+        };
+        self.ancestry.prompts_by_fold().map(row)
     }
 }
 
@@ -37,6 +54,8 @@ pub(super) struct SoftLabeled {
     /// Rows that the labelling run left out.
     pub(super) unlabelled: usize,
     pub(super) pseudo: Option<PseudoSource>,
+    /// Where labels depend on the fold that is held out.
+    pub(super) folds: Option<FoldSource>,
 }
 
 /// Reads a source with the labels of another file.
@@ -51,7 +70,10 @@ pub(super) fn read(
     progress: &dyn Progress,
 ) -> anyhow::Result<SoftLabeled> {
     let ancestry = Ancestry::beside(file).or_bad_input()?;
-    let labels = targets(file)?;
+    let (labels, by_fold) = targets(file)?;
+    if source.role == Role::Competition {
+        check_single(file, &by_fold)?;
+    }
     let read = sources::read_soft_labeled(&source.path, options, &labels, progress).or_bad_input()?;
     let Ingested { rows, format, counts, content_hash } = read;
     let (mut labeled, mut unlabelled) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -74,24 +96,38 @@ pub(super) fn read(
         None => found.check_complete(),
     };
     checked.map_err(BadInput)?;
-    let pseudo = ancestry.map(|Ancestry { labels, prompts, .. }| PseudoSource {
-        labels,
-        prompts,
-        rows: labeled.len(),
-    });
+    let run = ancestry.as_ref().map(|ancestry| ancestry.labels.labeller.run.clone());
+    let is_folded = source.role == Role::Extra && !by_fold.is_empty();
+    let folds = is_folded.then(|| FoldSource::of((file, run), by_fold, &labeled));
+    let pseudo = ancestry.map(|ancestry| PseudoSource { ancestry, rows: labeled.len() });
     let ingested = Ingested { rows: labeled, format, counts, content_hash };
-    Ok(SoftLabeled { ingested, unlabelled: unlabelled.len(), pseudo })
+    Ok(SoftLabeled { ingested, unlabelled: unlabelled.len(), pseudo, folds })
 }
 
-fn targets(file: &Path) -> anyhow::Result<BTreeMap<BattleId, Target>> {
-    let predictions = tables::predictions::read(file).or_bad_input()?;
-    let target = |(id, probabilities): (BattleId, crate::battle::Probabilities)| {
-        let values = probabilities.to_array();
-        // The reader has checked the sum to 1e-4; dividing it out makes it exact.
-        let sum: f64 = values.iter().sum();
-        Ok::<_, anyhow::Error>((id, Target::new(values.map(|p| p / sum)).or_bad_input()?))
+/// The label of each row, and those of each fold where the file has them.
+fn targets(file: &Path) -> anyhow::Result<(BTreeMap<BattleId, Target>, BTreeMap<BattleId, FoldTargets>)> {
+    let Some(labels) = tables::fold_labels::read(file).or_bad_input()? else {
+        let predictions = tables::predictions::read(file).or_bad_input()?;
+        let of_row = |(id, probabilities)| Ok::<_, anyhow::Error>((id, target(probabilities)?));
+        return Ok((predictions.into_iter().map(of_row).collect::<anyhow::Result<_>>()?, BTreeMap::new()));
     };
-    predictions.into_iter().map(target).collect()
+    let mut by_fold: BTreeMap<BattleId, FoldTargets> = BTreeMap::new();
+    for FoldLabel { id, fold, probabilities } in labels {
+        let (targets, target) = (by_fold.entry(id).or_default(), target(probabilities)?);
+        match fold {
+            Some(fold) => _ = targets.folds.insert(fold, target),
+            None => targets.all = Some(target),
+        }
+    }
+    let any = by_fold.iter().filter_map(|(id, targets)| Some((id.clone(), targets.any()?)));
+    Ok((any.collect(), by_fold))
+}
+
+fn target(probabilities: Probabilities) -> anyhow::Result<Target> {
+    let values = probabilities.to_array();
+    // The reader has checked the sum to 1e-4; dividing it out makes it exact.
+    let sum: f64 = values.iter().sum();
+    Target::new(values.map(|p| p / sum)).or_bad_input()
 }
 
 /// A source beside its labels.
@@ -170,23 +206,19 @@ impl Found<'_> {
     }
 }
 
-/// A prompt that no fold holds out.
-pub(super) fn prompt(prompt: GroupId, role: PromptRole) -> PromptRow {
-    PromptRow { prompt, role, fold: None }
-}
-
 /// What must be known of held-out predictions: that labels which were learned from know the votes they are judged by.
 pub(super) fn warnings(prepared: &Prepared) -> Vec<String> {
     prepared.pseudo.iter().filter_map(|source| warning(source, prepared)).collect()
 }
 
 fn warning(source: &PseudoSource, prepared: &Prepared) -> Option<String> {
-    let is_known =
-        |row: &usize| source.prompts.contains(&GroupId::of_prompt(&prepared.competition[*row].battle));
+    let is_known = |row: &usize, fold: u32| {
+        source.ancestry.knows(&GroupId::of_prompt(&prepared.competition[*row].battle), fold)
+    };
     let known: BTreeMap<u32, usize> = prepared
         .folds
         .iter()
-        .map(|fold| (fold.number, fold.held_out.iter().filter(|row| is_known(row)).count()))
+        .map(|fold| (fold.number, fold.held_out.iter().filter(|row| is_known(row, fold.number)).count()))
         .collect();
     let count: usize = known.values().sum();
     if count == 0 {
@@ -197,13 +229,18 @@ fn warning(source: &PseudoSource, prepared: &Prepared) -> Option<String> {
         let numbers = known.iter().filter(|(_, count)| (**count > 0) == wanted);
         numbers.map(|(fold, _)| fold.to_string()).collect::<Vec<_>>().join(", ")
     };
-    let (file, run) = (&source.labels.file, &source.labels.labeller.run);
+    let (file, run) = (&source.labels().file, &source.labels().labeller.run);
     let untouched = folds(false);
-    let way_out = if untouched.is_empty() {
+    let way_out = if !source.labels().folds.is_empty() {
         format!(
-            "label with the model of one fold of a run on the same folds that keeps them (`--set final.fit=fold_mean`, \
-             then `tiebreak pseudo --run {run} --fold K`) and train that fold alone (`--set \
-             validation.train_folds=[K]`)"
+            "train on the folds of that run, fold by fold: the same data, and `--folds {}`",
+            RunDir::named(run).splits_path().display()
+        )
+    } else if untouched.is_empty() {
+        format!(
+            "label with the models of the folds, each for the fit that holds its fold out, of a run on the same folds that \
+             keeps them (`--set final.fit=fold_mean`, then `tiebreak pseudo --run {run} --every-fold`), or with that of \
+             one fold (`--fold K`) and train that fold alone (`--set validation.train_folds=[K]`)"
         )
     } else {
         format!("train the other folds alone (`--set validation.train_folds=[{untouched}]`)")

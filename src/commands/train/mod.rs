@@ -4,6 +4,7 @@ mod cascade;
 mod costs;
 mod curves;
 mod data;
+mod fold_labels;
 mod labels;
 mod outputs;
 

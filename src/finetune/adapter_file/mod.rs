@@ -1,20 +1,24 @@
 //! Adapters in the form of PEFT: `adapter_config.json` and `adapter_model.safetensors`.
 
 mod form;
+mod mean;
 mod modules;
+mod writing;
 
 use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde_json::{Map, Value, json};
+use safetensors::tensor::{Dtype, SafeTensors};
+use serde_json::Value;
+
+pub(super) use self::mean::save_mean_adapter;
 
 use self::form::Form;
 use self::modules::{Module, modules};
+use self::writing::{PeftConfig, Stored, Target, write};
 use super::FinetuneError;
 use crate::checkpoint::{BASE_NUMBERS, BaseNumbers, Element};
 use crate::compute::{AdapterSettings, Model, head_names};
-use crate::files;
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
@@ -27,13 +31,6 @@ struct HeadEntry {
     stored: String,
 }
 
-/// A weight as it is stored.
-struct Stored {
-    name: String,
-    shape: Vec<usize>,
-    values: Vec<f32>,
-}
-
 /// Writes adapters and head so that the `peft` package loads them on the same base: for sequence classification where
 /// the head has the form that the family has there, else on the bare model, and the head is the caller's matter. Where that
 /// base was kept in less than f32, the metadata of the weights says so (`tiebreak.base`): `import --base` then rounds it
@@ -42,7 +39,6 @@ struct Stored {
 /// # Errors
 /// `FinetuneError` for a number that is not finite, or a file that cannot be written.
 pub fn save_adapter(model: &Model, settings: &AdapterSettings, folder: &Path) -> Result<(), FinetuneError> {
-    let path = folder.join(WEIGHTS);
     let form = Form::of(model)?;
     let modules = modules(model, form.prefix(model));
     let mut stored = Vec::new();
@@ -53,26 +49,7 @@ pub fn save_adapter(model: &Model, settings: &AdapterSettings, folder: &Path) ->
         let shape = model.parameters().shape(&entry.own)?.to_vec();
         stored.push(Stored { name: entry.stored, shape, values: model.parameters().numbers(&entry.own)? });
     }
-    let encoded = stored
-        .iter()
-        .map(|weight| Ok((weight, Element::F32.encode(&weight.values, &weight.name)?)))
-        .collect::<Result<Vec<_>, FinetuneError>>()?;
-    let views = encoded
-        .iter()
-        .map(|(weight, bytes)| Ok((&weight.name, TensorView::new(Dtype::F32, weight.shape.clone(), bytes)?)))
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    let whole = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
-    let whole = whole.map_err(|error| misfit(&path, error.to_string()))?;
-    let whole = match model.base() {
-        BaseNumbers::F32 => whole,
-        narrow => noted(&whole, narrow).ok_or_else(|| misfit(&path, "its header is none".to_owned()))?,
-    };
-    files::write(&path, &whole)?;
-    let mut text = serde_json::to_vec_pretty(&config(&form, settings, &modules))
-        .map_err(|error| misfit(&path, error.to_string()))?;
-    text.push(b'\n');
-    Ok(files::write(&folder.join(CONFIG), &text)?)
+    write(folder, (&stored, model.base()), &config(&form, settings, &modules))
 }
 
 /// Puts the numbers of a saved adapter into a model that has adapters in the same places, to train on from them.
@@ -138,32 +115,21 @@ fn head_entries(model: &Model, form: &Form) -> Vec<HeadEntry> {
     entries
 }
 
-fn config(form: &Form, settings: &AdapterSettings, modules: &[Module]) -> Value {
-    // Whole paths: the end of a name may be that of another map too.
-    let targets: Vec<&str> = modules.iter().map(|module| module.path.as_str()).collect();
-    // Several adapters side by side are one of their ranks together, and alpha / rank must stay.
-    let several = || modules.iter().filter(|module| module.count() > 1);
-    let ranks: Map<String, Value> =
-        several().map(|module| (module.path.clone(), json!(settings.rank * module.count()))).collect();
-    let alphas: Map<String, Value> = several()
-        .map(|module| (module.path.clone(), json!(settings.alpha * module.count() as f64)))
-        .collect();
-    json!({
-        "peft_type": "LORA",
-        "task_type": form.task(),
-        "base_model_name_or_path": null,
-        "r": settings.rank,
-        "lora_alpha": settings.alpha,
-        "rank_pattern": ranks,
-        "alpha_pattern": alphas,
-        "lora_dropout": settings.dropout,
-        "bias": "none",
-        "fan_in_fan_out": false,
-        "init_lora_weights": true,
-        "inference_mode": true,
-        "target_modules": targets,
-        "modules_to_save": form.saved_modules(),
-    })
+/// Several adapters side by side are one of their ranks together, and alpha / rank stays.
+fn config(form: &Form, settings: &AdapterSettings, modules: &[Module]) -> PeftConfig {
+    let target = |module: &Module| Target {
+        module: module.path.clone(),
+        rank: settings.rank * module.count(),
+        alpha: settings.alpha * module.count() as f64,
+    };
+    PeftConfig {
+        task: Some(form.task().to_owned()),
+        rank: settings.rank,
+        alpha: settings.alpha,
+        dropout: settings.dropout,
+        targets: modules.iter().map(target).collect(),
+        saved_modules: form.saved_modules().into_iter().map(str::to_owned).collect(),
+    }
 }
 
 fn check_scale(settings: &AdapterSettings, path: &Path) -> Result<(), FinetuneError> {
@@ -175,18 +141,6 @@ fn check_scale(settings: &AdapterSettings, path: &Path) -> Result<(), FinetuneEr
     }
     let message = format!("its rank and alpha are not {} and {}", settings.rank, settings.alpha);
     Err(misfit(path, message))
-}
-
-/// A file of safetensors with the base in its metadata. Those of the crate are a map without an order, whose bytes would
-/// differ from run to run.
-fn noted(file: &[u8], base: BaseNumbers) -> Option<Vec<u8>> {
-    let (length, rest) = file.split_first_chunk::<8>()?;
-    let (header, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    let mut header: Value = serde_json::from_slice(header).ok()?;
-    header.get_mut("__metadata__")?[BASE_NUMBERS] = Value::from(base.name());
-    let mut header = header.to_string().into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-    Some([&(header.len() as u64).to_le_bytes()[..], &header, data].concat())
 }
 
 fn check_base(model: &Model, path: &Path, file: &[u8]) -> Result<(), FinetuneError> {

@@ -1,4 +1,5 @@
-use super::{Stored, WRAPPED};
+use super::WRAPPED;
+use super::writing::Stored;
 use crate::architectures::Linear;
 use crate::compute::{ComputeError, Model, adapter_names};
 use crate::finetune::FinetuneError;

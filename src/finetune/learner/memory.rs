@@ -51,8 +51,7 @@ impl Choice {
 struct Estimate {
     /// All weights, in the numbers that they are kept in.
     weights: u64,
-    /// Two moments of what is trained, and the sum of its gradients where a step has several batches; or, where it is more than
-    /// that and a batch, the copies that are made when a state is saved.
+    /// Two moments of what is trained, and the sum of its gradients where a step has several batches.
     trained: u64,
     /// The way forth and back through the largest batch.
     batch: u64,
@@ -122,9 +121,9 @@ impl Training<'_> {
     ///
     /// # Errors
     /// `FitError::Input` with what would fit.
-    pub(super) fn check_memory(&self, total_steps: u64, free: Option<u64>) -> Result<(), FitError> {
+    pub(super) fn check_memory(&self, free: Option<u64>) -> Result<(), FitError> {
         let planned = self.setup.planned(self.context.seed)?;
-        let expected = self.expected(&planned, total_steps)?;
+        let expected = self.expected(&planned)?;
         let estimate = (expected.of)(&expected.begin);
         let name = &self.places.name;
         let on = if self.engine.is_gpu() { format!(" on {}", self.engine) } else { String::new() };
@@ -137,7 +136,7 @@ impl Training<'_> {
     /// What is said when a GPU has no memory left: what takes a fifth less than this training, and fits what was free.
     pub(super) fn out_of_memory(&self) -> FitError {
         let said = self.setup.planned(self.context.seed).map_err(FitError::from).and_then(|planned| {
-            let expected = self.expected(&planned, u64::MAX)?;
+            let expected = self.expected(&planned)?;
             let estimate = (expected.of)(&expected.begin);
             let most = self.free_memory.unwrap_or(u64::MAX).min(estimate.total() / 5 * 4);
             let refusal = refusal(&estimate, most, (&expected.begin, &self.ways(&expected, most)));
@@ -153,10 +152,9 @@ impl Training<'_> {
         fitting(expected.begin, (expected.longest, is_lora), &fits)
     }
 
-    fn expected<'a>(&self, planned: &'a ToTrain, total_steps: u64) -> Result<Expected<'a>, FitError> {
+    fn expected<'a>(&self, planned: &'a ToTrain) -> Result<Expected<'a>, FitError> {
         let recipe = &self.setup.recipe;
         let lengths = Lengths::measured(self.setup, &self.rows.train, self.context.seed)?;
-        let saves = total_steps >= recipe.checkpoint_every || !self.rows.held_out.is_empty();
         let (begin, longest, on_gpu) = (Choice::of(recipe), lengths.longest, self.engine.is_gpu());
         let of = move |choice: &Choice| {
             let memory = if choice.recompute_layers { Memory::LayerInputs } else { Memory::Everything };
@@ -166,10 +164,9 @@ impl Training<'_> {
             let steps = shapes.map(|shape| (planned.step(shape), shape.tokens));
             let (batch, tokens) = if steps[1].0 > steps[0].0 { steps[1] } else { steps[0] };
             let sum = if several { trained } else { 0 };
-            // A state is copied tensor by tensor, three of each, and as a whole.
-            let saved = if saves { (6 * trained).saturating_sub(batch) } else { 0 };
-            // Moments, sums and states of what a GPU trains stay in the memory of the processor.
-            let beside = if on_gpu { 0 } else { 2 * trained + sum.max(saved) };
+            // A state is written tensor by tensor, while there is no batch. Moments and sums of what a GPU trains stay in the
+            // memory of the processor.
+            let beside = if on_gpu { 0 } else { 2 * trained + sum };
             let [weights, trained, batch] = [weights, beside, batch].map(|bytes| bytes as u64);
             Estimate { weights, trained, batch, tokens }
         };

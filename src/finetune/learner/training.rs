@@ -131,7 +131,7 @@ impl Training<'_> {
         let recipe = &self.setup.recipe;
         let mut order = Order::new(self.rows.train.len(), recipe.batch, self.context.seed);
         let total = u64::from(recipe.epochs) * order.steps_per_epoch();
-        self.check_memory(total, self.free_memory)?;
+        self.check_memory(self.free_memory)?;
         let trainer = self.setup.trainer(&self.engine, self.context.seed, (total, self.loss));
         let mut trainer = trainer.map_err(|error| self.failed(error))?;
         let mut position = self.resumed(&mut trainer)?;
