@@ -7,7 +7,7 @@ TEST   ?=
 DEVICE ?=
 PYTHON ?= python3
 # The kind of GPU that a CUDA build is for: that of this machine, else 8.0 (A100), whose kernels newer ones run as well.
-# 75 is a T4.
+# 75 is a T4; what is built for 90 runs on an H100 or H200 alone.
 CUDA_COMPUTE_CAP ?= $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d .),80)
 
 CARGO_FLAGS := --release --features boosted
@@ -44,16 +44,17 @@ build: .cargo/config.toml
 	cargo build $(CARGO_FLAGS)
 
 # A second binary, because it starts only where the driver and the libraries of CUDA are; these it finds where they were
-# fetched, behind what LD_LIBRARY_PATH names. All but candle and our own code is shared with the first one.
+# fetched, behind what LD_LIBRARY_PATH names. All but candle, LightGBM and our own code is
+# shared with the first one.
 CUDA_BUILD := CUDA_HOME=$(CUDA) CUDA_PATH=$(CUDA) CUDA_ROOT=$(CUDA) NVCC=$(CUDA)/bin/nvcc CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) \
-	PATH=$(CUDA)/bin:$$PATH LIBRARY_PATH=$(CURDIR)/$(CUDA_TOOLS)/link LD_LIBRARY_PATH=$$LD_LIBRARY_PATH:$(CUDA)/lib
+	PATH=$(CUDA)/bin:$$PATH LIBRARY_PATH=$(CURDIR)/$(CUDA_TOOLS)/link LD_LIBRARY_PATH=$${LD_LIBRARY_PATH:+$$LD_LIBRARY_PATH:}$(CUDA)/lib
 CUDA_FLAGS := $(CARGO_FLAGS),cuda-training
 build-cuda-training: build $(CUDA_TOOLS)/tools.stamp ## build target/release/tiebreak-cuda, which trains on a GPU
 	$(CUDA_BUILD) cargo rustc $(CUDA_FLAGS) --bin tiebreak -- -C link-arg=-Wl,-rpath,$(CUDA)/lib
 	mv target/release/tiebreak target/release/tiebreak-cuda
 	cargo build $(CARGO_FLAGS)
 
-# What only a machine with a GPU can show; elsewhere both say that they were skipped.
+# What only a machine with a GPU can show; where the driver finds none, both say that they were skipped.
 test-cuda: $(CUDA_TOOLS)/tools.stamp $(MINILM)/minilm.stamp
 	$(CUDA_BUILD) cargo test $(CUDA_FLAGS) --test golden on_a_gpu -- --nocapture
 

@@ -139,8 +139,11 @@ impl Training<'_> {
             let expected = self.expected(&planned)?;
             let estimate = (expected.of)(&expected.begin);
             let most = self.free_memory.unwrap_or(u64::MAX).min(estimate.total() / 5 * 4);
-            let refusal = refusal(&estimate, most, (&expected.begin, &self.ways(&expected, most)));
-            Ok(FitError::Input(format!("{} has no memory left. Estimated: {refusal}", self.engine)))
+            let ways = ways_out(&expected.begin, &self.ways(&expected, most));
+            let (engine, total) = (&self.engine, size(estimate.total()));
+            Ok(FitError::Input(format!(
+                "{engine} has no memory left for a training that was estimated at {total}; {ways}"
+            )))
         });
         said.unwrap_or_else(|error| error)
     }
@@ -176,14 +179,7 @@ impl Training<'_> {
 
 fn refusal(expected: &Estimate, free: u64, (begin, found): (&Choice, &[Choice])) -> String {
     let Estimate { weights, trained, batch, tokens } = *expected;
-    let ways: Vec<String> = found.iter().map(|choice| choice.beside(begin)).collect();
-    let ways = if ways.is_empty() {
-        "no `micro_batch_tokens`, `recompute_layers`, `lora.base` or `max_tokens` makes it fit: it needs a smaller model or \
-         more memory"
-            .to_owned()
-    } else {
-        format!("it fits with {}", ways.join(", or with "))
-    };
+    let ways = ways_out(begin, found);
     format!(
         "the training would take about {} of memory, and {} are free: {} for the weights, {} for moments and gradients of \
          what is trained, {} for its largest micro-batch of {tokens} tokens; {ways}",
@@ -193,6 +189,17 @@ fn refusal(expected: &Estimate, free: u64, (begin, found): (&Choice, &[Choice]))
         size(trained),
         size(batch)
     )
+}
+
+/// What would fit, in words.
+fn ways_out(begin: &Choice, found: &[Choice]) -> String {
+    let ways: Vec<String> = found.iter().map(|choice| choice.beside(begin)).collect();
+    if ways.is_empty() {
+        return "no `micro_batch_tokens`, `recompute_layers`, `lora.base` or `max_tokens` makes it fit: it needs a smaller model \
+                or more memory"
+            .to_owned();
+    }
+    format!("it fits with {}", ways.join(", or with "))
 }
 
 /// What would fit, the least change first: smaller batches, layers computed twice, a base in fewer bits, each with the largest
@@ -320,24 +327,26 @@ mod tests {
         let train = rows.iter().map(|row| Example { row, target: [1.0, 0.0, 0.0] }).collect();
         let rows = Rows { train, held_out: Vec::new() };
         let loss = Loss::CrossEntropy { label_smoothing: 0.0 };
-        let training = |free_memory| {
-            Training {
-                setup: &setup,
-                context: &context,
-                places: &Places::of(&context),
-                rows: &rows,
-                loss,
-                engine: Engine::PROCESSOR,
-                free_memory,
-            }
-            .run()
+        let places = Places::of(&context);
+        let training = |free_memory| Training {
+            setup: &setup,
+            context: &context,
+            places: &places,
+            rows: &rows,
+            loss,
+            engine: Engine::PROCESSOR,
+            free_memory,
         };
         for (free, said) in [(1, "a smaller model or more memory"), (200_000, "`micro_batch_tokens = ")] {
-            let Err(FitError::Input(message)) = training(Some(free)) else { panic!("{free} bytes did") };
+            let refused = training(Some(free)).run();
+            let Err(FitError::Input(message)) = refused else { panic!("{free} bytes did") };
             assert!(message.contains(said), "{message}");
             assert_eq!(std::fs::read_dir(workspace.path()).unwrap().count(), 0);
         }
-        training(None).unwrap();
+        // What a GPU is told that was tried.
+        let FitError::Input(message) = training(None).out_of_memory() else { panic!("another error") };
+        assert!(message.contains("no memory left") && message.contains("fits with"), "{message}");
+        training(None).run().unwrap();
         assert!(workspace.path().join("steps").is_dir());
         let heard = heard.0.lock().unwrap();
         assert!(heard.iter().all(|text| text == "lora-fold-0-seed-1: about 1 MiB of memory"), "{heard:?}");
