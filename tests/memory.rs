@@ -152,8 +152,8 @@ fn the_estimate_is_near_what_the_allocator_gives_in_every_family_and_way() {
     estimated_and_taken(&root.join("bert-base"), how, (Engine::PROCESSOR, false), (96, 30));
     let mut wrong = Vec::new();
     let mut look = |folder: &Path, (engine, on_gpu): (Engine, bool), form: (usize, usize)| {
-        // Tensors are composed of more, of which not all is counted, and not always all is there.
-        let range = if on_gpu { 0.7..1.5 } else { 0.8..1.02 };
+        // Tensors are composed of more, and not all of it is there at once.
+        let range = if on_gpu { 0.78..1.12 } else { 0.8..1.02 };
         for memory in [Memory::Everything, Memory::LayerInputs] {
             for (whole, dropout, base) in [
                 (false, 0.0, BaseNumbers::F32),
