@@ -17,7 +17,7 @@ pub enum ComputeError {
     OtherEngine,
     /// A GPU is wanted of a program that knows none.
     #[error(
-        "this program was built without CUDA, and trains on the processor; `make build-cuda-training` builds one that trains \
+        "this program was built without CUDA; `make build-cuda-training` builds one that trains \
          on a GPU"
     )]
     BuiltWithoutCuda,
