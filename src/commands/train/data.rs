@@ -152,7 +152,9 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
     } else {
         validation::prepare_folded_for_task(&mut rows, &mut by_fold, prepared.task, halve)
     };
-    prepared.by_fold.extend(by_fold);
+    // A row that is left out leaves no label behind: another file may have a row of its id.
+    let of_row = |row: &LabeledBattle| by_fold.remove_entry(&row.battle.id);
+    prepared.by_fold.extend(rows.iter().filter_map(of_row));
     if halve {
         counts.ties_halved = ties;
     } else {
