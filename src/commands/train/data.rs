@@ -296,12 +296,13 @@ pub(super) fn identity(
     }
     parts.push(("the language models".to_owned(), hash(fingerprints(serving, members).join(" ").as_bytes())));
     let of_rows = prepared.competition.iter().chain(&prepared.extra).map(|row| row.target);
-    let of_folds = prepared.by_fold.values().flat_map(|targets| targets.folds.values().copied());
-    let targets: Vec<u8> = of_rows
-        .chain(of_folds)
-        .flat_map(Target::to_array)
-        .flat_map(|share| share.to_bits().to_le_bytes())
-        .collect();
+    let of_rows = of_rows.flat_map(Target::to_array).flat_map(|share| share.to_bits().to_le_bytes());
+    let of_folds = prepared.by_fold.iter().flat_map(|(id, targets)| {
+        let labels = targets.to_bytes();
+        let head = (labels.len() as u64).to_le_bytes();
+        [id.0.as_bytes(), &[0], &head, &labels].concat()
+    });
+    let targets: Vec<u8> = of_rows.chain(of_folds).collect();
     parts.push(("the labels".to_owned(), hash(&targets)));
     Ok(parts)
 }
