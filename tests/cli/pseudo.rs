@@ -174,6 +174,9 @@ fn labels_of_every_fold_make_a_whole_training_honest() {
 
     let honest = student(&shop, "student", "data/test.csv", "");
     assert!(!honest.stderr.contains("pseudo-labels `"), "{}", honest.stderr);
+    let said = "; labels: 60 for the fit without fold 0, 60 for the fit without fold 1, 60 for the fit without fold 2, 60 for \
+                one on all rows";
+    assert!(honest.stderr.contains(said), "{}", honest.stderr);
     let metrics = honest.json();
     assert!(!metrics["warnings"].to_string().contains("pseudo-labels `"));
     let split = metrics["split"].as_str().unwrap();

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
-use super::fold_labels::{FoldLabels, check_folds};
+use super::fold_labels::{self, FoldLabels, check_folds};
 use super::labels::{self, PseudoSource};
 use crate::audit;
 use crate::battle::{BattleId, GroupId, LabeledBattle, Target, Task, normalised_prompt};
@@ -154,7 +154,7 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
     };
     // A row that is left out leaves no label behind: another file may have a row of its id.
     let of_row = |row: &LabeledBattle| by_fold.remove_entry(&row.battle.id);
-    prepared.by_fold.extend(rows.iter().filter_map(of_row));
+    let by_fold: BTreeMap<BattleId, FoldTargets> = rows.iter().filter_map(of_row).collect();
     if halve {
         counts.ties_halved = ties;
     } else {
@@ -164,7 +164,8 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
     for row in &mut rows {
         row.weight *= source.weight;
     }
-    console.remark(&remark(source, &counts));
+    console.remark(&(remark(source, &counts) + &fold_labels::describe(&by_fold)));
+    prepared.by_fold.extend(by_fold);
     prepared.sources.push(DataIdentity {
         file: file_name(&source.path),
         role: if source.role == Role::Competition { "competition" } else { "extra" }.to_owned(),
