@@ -154,8 +154,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let ancestry = Ancestry { format_version: ancestry::FORMAT_VERSION, labels, prompts: known, unseen };
     write_all(&mut out, &result.out, &bytes)?;
     write_all(&mut beside, &result.ancestry, &ancestry.to_json()?)?;
-    out.commit()?;
+    // First what they come from: labels alone would pass for those of a teacher of one's own.
     beside.commit()?;
+    out.commit()?;
     super::serving::finish(&journal, &outcomes)?;
     super::serving::left_over(&outcomes, console);
     result.remark(&args.run, console);
