@@ -29,7 +29,8 @@ use crate::sources::{Format, ReadOptions};
     The labels are the run's blended and calibrated probabilities. In the configuration of the next run:\n\n    \
     [[data]]\n    path = \"data/raw/test.csv\"\n    role = \"extra\"\n    labels = \"data/labels.csv\"\n\n\
     Rows that --deadline leaves to a fallback get no label.\n\n\
-    With --every-fold the labels know no held-out vote, and a whole training on the same folds is honest:\n\n    \
+    With --every-fold no model labels for a fit that holds out votes which it learned from (blend and calibrator, a few\n\
+    numbers, know all), and a whole training on the same folds is honest:\n\n    \
     tiebreak train --config teacher.toml --train train.csv --run teacher --set final.fit=fold_mean\n    \
     tiebreak pseudo --run teacher --every-fold data/raw/test.csv --out data/labels.csv\n\n\
     Beside labels.csv lies labels.ancestry.json: the run, its training data, the input, what was left out and why.\n\
