@@ -8,7 +8,7 @@ DEVICE ?=
 PYTHON ?= python3
 # The kind of GPU that a CUDA build is for: that of this machine, else 8.0 (A100), whose kernels newer ones run as well.
 # 75 is a T4; what is built for 90 runs on an H100 or H200 alone.
-CUDA_COMPUTE_CAP ?= $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d .),80)
+CUDA_COMPUTE_CAP ?= $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d . | grep -x "[0-9]*"),80)
 
 CARGO_FLAGS := --release --features boosted
 TIEBREAK    := target/release/tiebreak

@@ -135,8 +135,9 @@ impl Ancestry {
 pub fn known_prompts(directory: &RunDir, unseen: Option<u32>) -> Result<BTreeSet<GroupId>, RunError> {
     let rows = directory.read_prompts()?;
     let is_held_out = |fold: Option<u32>| fold.is_some() && fold == unseen;
-    let held_out: BTreeSet<GroupId> =
-        rows.iter().filter(|row| is_held_out(row.fold)).map(|row| row.prompt.clone()).collect();
+    // What the labels of a fold do not know, the fold need not hold out.
+    let held_out = rows.iter().filter(|row| row.role == PromptRole::Competition && is_held_out(row.fold));
+    let held_out: BTreeSet<GroupId> = held_out.map(|row| row.prompt.clone()).collect();
     let known = rows.into_iter().filter(|row| match row.role {
         PromptRole::Competition | PromptRole::Labeller => !is_held_out(row.fold),
         // An extra row whose prompt a fold holds out had left the training of that fold.
@@ -162,6 +163,9 @@ mod tests {
             ("c", PromptRole::Labeller, None),
             ("d", PromptRole::Extra, None),
             ("e", PromptRole::Labeller, Some(1)),
+            // No fold holds it out, so that its own votes were learned from, whatever labels know of it.
+            ("f", PromptRole::Labeller, Some(1)),
+            ("f", PromptRole::Extra, None),
         ]
         .into_iter()
         .map(|(prompt, role, fold)| PromptRow { prompt: GroupId(prompt.to_owned()), role, fold })
@@ -172,8 +176,8 @@ mod tests {
         let message = known_prompts(&directory, None).unwrap_err().to_string();
         assert!(message.contains("prompts.csv") && message.contains("train the run again"), "{message}");
         std::fs::write(directory.prompts_path(), prompts::to_csv(&rows)).unwrap();
-        assert_eq!(known(None), ["a", "b", "c", "d", "e"]);
-        assert_eq!(known(Some(0)), ["b", "c", "d", "e"]);
-        assert_eq!(known(Some(1)), ["a", "c", "d"]);
+        assert_eq!(known(None), ["a", "b", "c", "d", "e", "f"]);
+        assert_eq!(known(Some(0)), ["b", "c", "d", "e", "f"]);
+        assert_eq!(known(Some(1)), ["a", "c", "d", "f"]);
     }
 }

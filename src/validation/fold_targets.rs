@@ -25,6 +25,21 @@ impl FoldTargets {
     pub fn any(&self) -> Option<Target> {
         self.all.or_else(|| self.folds.values().next().copied())
     }
+
+    /// All that it says, and nothing that another one says: each fold beside its label, then that for all rows.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let of_folds = self.folds.iter().map(|(fold, target)| (Some(*fold), *target));
+        let all = self.all.iter().map(|target| (None, *target));
+        let label = |(fold, target): (Option<u32>, Target)| {
+            let shares = target.to_array().map(f64::to_bits);
+            fold.map_or(u64::MAX, u64::from)
+                .to_le_bytes()
+                .into_iter()
+                .chain(shares.into_iter().flat_map(u64::to_le_bytes))
+        };
+        of_folds.chain(all).flat_map(label).collect()
+    }
 }
 
 /// As [`prepare_for_task`](super::prepare_for_task), each target on its own: a row stays where one of its targets does.
@@ -59,6 +74,19 @@ mod tests {
 
     fn target(shares: [f64; 3]) -> Target {
         Target::new(shares).unwrap()
+    }
+
+    #[test]
+    fn the_same_label_for_another_fit_is_another_thing_to_learn_from() {
+        let clear = target([0.5, 0.25, 0.25]);
+        let of = |folds: &[u32], all| FoldTargets {
+            folds: folds.iter().map(|fold| (*fold, clear)).collect(),
+            all,
+        };
+        let all =
+            [of(&[0], None), of(&[1], None), of(&[0], Some(clear)), of(&[0, 1], None), of(&[], Some(clear))];
+        let bytes: std::collections::BTreeSet<Vec<u8>> = all.iter().map(FoldTargets::to_bytes).collect();
+        assert_eq!(bytes.len(), all.len());
     }
 
     #[test]

@@ -174,6 +174,9 @@ fn labels_of_every_fold_make_a_whole_training_honest() {
 
     let honest = student(&shop, "student", "data/test.csv", "");
     assert!(!honest.stderr.contains("pseudo-labels `"), "{}", honest.stderr);
+    let said = "; labels: 60 for the fit without fold 0, 60 for the fit without fold 1, 60 for the fit without fold 2, 60 for \
+                one on all rows";
+    assert!(honest.stderr.contains(said), "{}", honest.stderr);
     let metrics = honest.json();
     assert!(!metrics["warnings"].to_string().contains("pseudo-labels `"));
     let split = metrics["split"].as_str().unwrap();
@@ -263,6 +266,40 @@ fn what_every_fold_labelled_is_chosen_fold_by_fold_and_handed_on_fold_by_fold() 
     // In two classes each label loses its tie on its own.
     shop.run("pseudo --run teacher --every-fold data/test.csv --out labels.csv").json();
     student(&shop, "two", "data/test.csv", "--set task=two_way").json();
+}
+
+#[test]
+fn a_row_of_another_file_keeps_its_label_where_its_id_is_that_of_a_row_left_out() {
+    let shop = arena("--set final.fit=fold_mean");
+    // Every battle twice, so that the second of each pair leaves; its id is taken by a vote of another file.
+    let test = String::from_utf8(shop.read("data/test.csv")).unwrap();
+    let again: Vec<String> = test.lines().skip(1).map(|line| format!("9{line}")).collect();
+    shop.write("twice.csv", &format!("{}\n{}\n", test.trim_end(), again.join("\n")));
+    shop.run("pseudo --run teacher --every-fold twice.csv --out labels.csv").json();
+    shop.run("simulate --battles 150 --test-battles 60 --seed 11 --out more").json();
+    let votes = |ids: &str| {
+        let rows = lines(&shop.read("more/train.csv"));
+        let rows = rows.iter().skip(1).enumerate().map(|(row, line)| {
+            let (_, rest) = line.split_once(',').unwrap();
+            let taken = again[row % again.len()].split_once(',').unwrap().0;
+            let taken = if row < again.len() { format!("{ids}{taken}") } else { format!("x{row}") };
+            format!("{taken},{rest}")
+        });
+        let header = lines(&shop.read("more/train.csv"))[0].clone();
+        shop.write("votes.csv", &format!("{header}\n{}\n", rows.collect::<Vec<_>>().join("\n")));
+    };
+    let sources = "[[data]]\npath = \"data/train.csv\"\n[[data]]\npath = \"twice.csv\"\nrole = \"extra\"\n\
+                   labels = \"labels.csv\"\ndeduplicate = \"battle\"\n[[data]]\npath = \"votes.csv\"\nrole = \"extra\"\n";
+    shop.write("both.toml", &format!("{sources}{TEACHER}"));
+    let log_loss = |run: &str| {
+        let said = shop.run(&format!("train --config both.toml --run {run}"));
+        assert!(said.stderr.contains("60 duplicates left out"), "{}", said.stderr);
+        said.json()["log_loss"].as_f64().unwrap()
+    };
+    votes("");
+    let taken = log_loss("taken");
+    votes("n");
+    assert!((taken - log_loss("own")).abs() < 1e-6, "{taken}");
 }
 
 #[test]

@@ -29,7 +29,8 @@ use crate::sources::{Format, ReadOptions};
     The labels are the run's blended and calibrated probabilities. In the configuration of the next run:\n\n    \
     [[data]]\n    path = \"data/raw/test.csv\"\n    role = \"extra\"\n    labels = \"data/labels.csv\"\n\n\
     Rows that --deadline leaves to a fallback get no label.\n\n\
-    With --every-fold the labels know no held-out vote, and a whole training on the same folds is honest:\n\n    \
+    With --every-fold no model labels for a fit that holds out votes which it learned from (blend and calibrator, a few\n\
+    numbers, know all), and a whole training on the same folds is honest:\n\n    \
     tiebreak train --config teacher.toml --train train.csv --run teacher --set final.fit=fold_mean\n    \
     tiebreak pseudo --run teacher --every-fold data/raw/test.csv --out data/labels.csv\n\n\
     Beside labels.csv lies labels.ancestry.json: the run, its training data, the input, what was left out and why.\n\
@@ -154,8 +155,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<()> {
     let ancestry = Ancestry { format_version: ancestry::FORMAT_VERSION, labels, prompts: known, unseen };
     write_all(&mut out, &result.out, &bytes)?;
     write_all(&mut beside, &result.ancestry, &ancestry.to_json()?)?;
-    out.commit()?;
+    // First what they come from: labels alone would pass for those of a teacher of one's own.
     beside.commit()?;
+    out.commit()?;
     super::serving::finish(&journal, &outcomes)?;
     super::serving::left_over(&outcomes, console);
     result.remark(&args.run, console);

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
-use super::fold_labels::{FoldLabels, check_folds};
+use super::fold_labels::{self, FoldLabels, check_folds};
 use super::labels::{self, PseudoSource};
 use crate::audit;
 use crate::battle::{BattleId, GroupId, LabeledBattle, Target, Task, normalised_prompt};
@@ -152,7 +152,9 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
     } else {
         validation::prepare_folded_for_task(&mut rows, &mut by_fold, prepared.task, halve)
     };
-    prepared.by_fold.extend(by_fold);
+    // A row that is left out leaves no label behind: another file may have a row of its id.
+    let of_row = |row: &LabeledBattle| by_fold.remove_entry(&row.battle.id);
+    let by_fold: BTreeMap<BattleId, FoldTargets> = rows.iter().filter_map(of_row).collect();
     if halve {
         counts.ties_halved = ties;
     } else {
@@ -162,7 +164,8 @@ fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) 
     for row in &mut rows {
         row.weight *= source.weight;
     }
-    console.remark(&remark(source, &counts));
+    console.remark(&(remark(source, &counts) + &fold_labels::describe(&by_fold)));
+    prepared.by_fold.extend(by_fold);
     prepared.sources.push(DataIdentity {
         file: file_name(&source.path),
         role: if source.role == Role::Competition { "competition" } else { "extra" }.to_owned(),
@@ -294,12 +297,13 @@ pub(super) fn identity(
     }
     parts.push(("the language models".to_owned(), hash(fingerprints(serving, members).join(" ").as_bytes())));
     let of_rows = prepared.competition.iter().chain(&prepared.extra).map(|row| row.target);
-    let of_folds = prepared.by_fold.values().flat_map(|targets| targets.folds.values().copied());
-    let targets: Vec<u8> = of_rows
-        .chain(of_folds)
-        .flat_map(Target::to_array)
-        .flat_map(|share| share.to_bits().to_le_bytes())
-        .collect();
+    let of_rows = of_rows.flat_map(Target::to_array).flat_map(|share| share.to_bits().to_le_bytes());
+    let of_folds = prepared.by_fold.iter().flat_map(|(id, targets)| {
+        let labels = targets.to_bytes();
+        let head = (labels.len() as u64).to_le_bytes();
+        [id.0.as_bytes(), &[0], &head, &labels].concat()
+    });
+    let targets: Vec<u8> = of_rows.chain(of_folds).collect();
     parts.push(("the labels".to_owned(), hash(&targets)));
     Ok(parts)
 }

@@ -46,6 +46,19 @@ pub(super) struct FoldLabels {
     has_all: bool,
 }
 
+/// How many of these rows each fit has a label for; nothing where no label depends on a fold.
+pub(super) fn describe(by_fold: &BTreeMap<BattleId, FoldTargets>) -> String {
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    for fold in by_fold.values().flat_map(|targets| targets.folds.keys()) {
+        *counts.entry(*fold).or_default() += 1;
+    }
+    let all = by_fold.values().filter(|targets| targets.all.is_some()).count();
+    let of_folds = counts.iter().map(|(fold, count)| format!("{count} for the fit without fold {fold}"));
+    let of_all = (all > 0).then(|| format!("{all} for one on all rows"));
+    let parts: Vec<String> = of_folds.chain(of_all).collect();
+    if parts.is_empty() { String::new() } else { format!("; labels: {}", parts.join(", ")) }
+}
+
 /// A row that is validated on has one label, whatever a column `fold` says of it.
 pub(super) fn check_single(file: &Path, by_fold: &BTreeMap<BattleId, FoldTargets>) -> anyhow::Result<()> {
     let count = |targets: &FoldTargets| targets.folds.len() + usize::from(targets.all.is_some());
