@@ -1,20 +1,19 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::path::Path;
 
-use super::fold_labels::{self, FoldLabels, check_folds};
-use super::labels::{self, PseudoSource};
+use super::fold_labels::{FoldLabels, check_folds};
+use super::labels::PseudoSource;
+use super::source::SourceRows;
 use crate::audit;
 use crate::battle::{BattleId, GroupId, LabeledBattle, Target, Task, normalised_prompt};
 use crate::commands::{BadInput, Console, OrBadInput};
-use crate::config::{Config, DataSource, Deduplicate, Role, Ties};
+use crate::config::{Config, Role};
 use crate::manifest::{DataIdentity, PseudoLabels};
 use crate::predictors::language_model::Serving;
-use crate::sources::{self, ReadOptions};
 use crate::splits::{self, Fold, GroupedRow};
 use crate::tables;
 use crate::tables::prompts::{PromptRole, PromptRow};
-use crate::validation::{self, AssemblyCounts, FoldTargets, Member, TrainingSet};
+use crate::validation::{FoldTargets, Member, TrainingSet};
 
 use super::file_name;
 
@@ -39,6 +38,18 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    fn take(&mut self, read: SourceRows) {
+        self.prompts.extend(read.prompts());
+        self.by_fold.extend(read.by_fold);
+        self.fold_labels.extend(read.fold_labels);
+        self.pseudo.extend(read.pseudo);
+        match read.role {
+            Role::Competition => self.competition.extend(read.rows),
+            Role::Extra => self.extra.extend(read.rows),
+        }
+        self.sources.push(read.identity);
+    }
+
     /// What the pseudo-labels come from.
     pub(super) fn pseudo_labels(&self) -> Vec<PseudoLabels> {
         self.pseudo.iter().map(|source| source.labels().clone()).collect()
@@ -91,7 +102,7 @@ pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prep
         prompts: BTreeSet::new(),
     };
     for source in &config.data {
-        read_source(source, &mut prepared, console)?;
+        prepared.take(SourceRows::read(source, config.task, console)?);
     }
     for rows in [&mut prepared.competition, &mut prepared.extra] {
         rows.sort_by(|first, second| first.battle.id.cmp(&second.battle.id));
@@ -114,103 +125,6 @@ pub(super) fn prepare(config: &Config, console: &Console) -> anyhow::Result<Prep
     });
     prepared.prompts.extend(prompts);
     Ok(prepared)
-}
-
-fn read_source(source: &DataSource, prepared: &mut Prepared, console: &Console) -> anyhow::Result<()> {
-    let options = ReadOptions { format: source.format, max_rows: source.max_rows };
-    let progress = console.progress();
-    let mut counts = AssemblyCounts::default();
-    let (mut pseudo, mut by_fold) = (None, BTreeMap::new());
-    let ingested = match &source.labels {
-        None => sources::read_labeled(&source.path, &options, progress.as_ref()).or_bad_input()?,
-        Some(file) => {
-            let read = labels::read((source, file), &options, prepared.task, progress.as_ref())?;
-            counts.unlabelled = read.unlabelled;
-            pseudo = read.pseudo;
-            if let Some(folds) = read.folds {
-                by_fold = folds.targets;
-                prepared.fold_labels.push(folds.file);
-            }
-            read.ingested
-        }
-    };
-    let mut rows = ingested.rows;
-    counts.read = rows.len() + counts.unlabelled;
-    // The first of repeated rows is the first by id, whatever the order of the file.
-    rows.sort_by(|first, second| first.battle.id.cmp(&second.battle.id));
-    counts.duplicates = match source.deduplicate {
-        Deduplicate::No => 0,
-        Deduplicate::Prompt => validation::keep_first_of_each_prompt(&mut rows),
-        Deduplicate::Battle => validation::keep_first_of_each_battle(&mut rows),
-    };
-    if source.labels.is_some() {
-        counts.soft_labels = rows.len();
-    }
-    let halve = source.ties == Ties::Half;
-    let ties = if by_fold.is_empty() {
-        validation::prepare_for_task(&mut rows, prepared.task, halve)
-    } else {
-        validation::prepare_folded_for_task(&mut rows, &mut by_fold, prepared.task, halve)
-    };
-    // A row that is left out leaves no label behind: another file may have a row of its id.
-    let of_row = |row: &LabeledBattle| by_fold.remove_entry(&row.battle.id);
-    let by_fold: BTreeMap<BattleId, FoldTargets> = rows.iter().filter_map(of_row).collect();
-    if halve {
-        counts.ties_halved = ties;
-    } else {
-        counts.ties_dropped = ties;
-    }
-    counts.kept = rows.len();
-    for row in &mut rows {
-        row.weight *= source.weight;
-    }
-    console.remark(&(remark(source, &counts) + &fold_labels::describe(&by_fold)));
-    prepared.by_fold.extend(by_fold);
-    prepared.sources.push(DataIdentity {
-        file: file_name(&source.path),
-        role: if source.role == Role::Competition { "competition" } else { "extra" }.to_owned(),
-        format: ingested.format.to_string(),
-        content_hash: ingested.content_hash,
-        rows: counts.clone(),
-    });
-    // What a run said of a row is no vote on its prompt; the votes are those that the run had learned from.
-    match (source.role, &pseudo) {
-        (Role::Competition, _) => {}
-        (Role::Extra, None) => {
-            let row = |row: &LabeledBattle| PromptRow {
-                prompt: GroupId::of_prompt(&row.battle),
-                role: PromptRole::Extra,
-                fold: None,
-            };
-            prepared.prompts.extend(rows.iter().map(row));
-        }
-        (Role::Extra, Some(pseudo)) => {
-            prepared.prompts.extend(pseudo.prompt_rows());
-        }
-    }
-    prepared.pseudo.extend(pseudo.map(|pseudo| PseudoSource { rows: counts.kept, ..pseudo }));
-    match source.role {
-        Role::Competition => prepared.competition.extend(rows),
-        Role::Extra => prepared.extra.extend(rows),
-    }
-    Ok(())
-}
-
-fn remark(source: &DataSource, counts: &AssemblyCounts) -> String {
-    let mut text = format!("{}: {} rows", source.path.display(), counts.read);
-    for (count, what) in [
-        (counts.duplicates, "duplicates left out"),
-        (counts.ties_dropped, "ties dropped"),
-        (counts.ties_halved, "ties halved"),
-        (counts.soft_labels, "soft labels"),
-        (counts.unlabelled, "without a label left out"),
-    ] {
-        if count > 0 {
-            // Writing to a string cannot fail.
-            let _ = write!(text, ", {count} {what}");
-        }
-    }
-    text
 }
 
 fn refuse_repeated_ids(prepared: &Prepared) -> anyhow::Result<()> {

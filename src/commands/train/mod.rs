@@ -7,6 +7,7 @@ mod data;
 mod fold_labels;
 mod labels;
 mod outputs;
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
