@@ -32,7 +32,7 @@ endif
 TEST_FILE   := $(if $(TEST),$(TEST),$(if $(TRAIN),,$(SIMULATED)/test.csv))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build build-cuda-training train submit report test test-cuda bench-cuda check fmt clippy doc notebooks bench clean
+.PHONY: help setup build build-cuda-training train submit report test driver test-cuda bench-cuda check fmt clippy doc notebooks bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -54,14 +54,18 @@ build-cuda-training: build $(CUDA_TOOLS)/tools.stamp ## build target/release/tie
 	mv target/release/tiebreak target/release/tiebreak-cuda
 	cargo build $(CARGO_FLAGS)
 
-# What only a machine with a GPU can show; where the driver finds none, both say that they were skipped.
-test-cuda: $(CUDA_TOOLS)/tools.stamp $(MINILM)/minilm.stamp
+# What only a machine with a GPU can show. Elsewhere it stops before anything is built: what links the driver would not start.
+driver:
+	@$(PYTHON) -c "import ctypes; ctypes.CDLL('libcuda.so.1')" 2>/dev/null || \
+		{ echo "NVIDIA's driver (libcuda.so.1) is not on this machine: nothing that needs a GPU was run" >&2; exit 2; }
+
+test-cuda: driver $(CUDA_TOOLS)/tools.stamp $(MINILM)/minilm.stamp
 	$(CUDA_BUILD) cargo test $(CUDA_FLAGS) --test golden on_a_gpu -- --nocapture
 
 # SHAPE is tiny, 2b or 9b of Gemma-2; PYTHON needs torch for CUDA and transformers.
 SHAPE   ?= 2b
 SHAPED  := target/bench/gemma2-$(SHAPE)
-bench-cuda: $(CUDA_TOOLS)/tools.stamp
+bench-cuda: driver $(CUDA_TOOLS)/tools.stamp
 	test -f $(SHAPED)/config.json || $(PYTHON) benches/peers/finetune_gpu_torch.py make $(SHAPE) $(SHAPED)
 	$(CUDA_BUILD) cargo bench $(filter-out --release,$(CUDA_FLAGS)) --profile release --bench finetune_gpu -- $(CURDIR)/$(SHAPED) 4 1024
 	$(PYTHON) benches/peers/finetune_gpu_torch.py $(SHAPED) 4 1024
