@@ -9,39 +9,27 @@
     reason = "a benchmark may stop and print"
 )]
 
+mod lora;
+
 use std::path::Path;
 use std::time::Instant;
 
 use tiebreak::architectures::AdapterSlot::{AttentionOutput, Down, Key, Query, Up, Value};
-use tiebreak::checkpoint::{BaseNumbers, Checkpoint, HeadChoice, load_head};
-use tiebreak::compute::{AdapterSettings, Memory, Model, PaddedBatch};
-use tiebreak::finetune::{
-    AdamWSettings, Decay, Loss, Method, Schedule, Targets, Trainer, TrainerSettings, TrainingBatch,
-};
+use tiebreak::checkpoint::{BaseNumbers, Checkpoint};
+use tiebreak::compute::{AdapterSettings, Memory, Model};
+use tiebreak::finetune::{Trainer, TrainingBatch};
 
 const ROWS: usize = 16;
 const LENGTH: usize = 128;
-const CLASSES: usize = 3;
 const STEPS: usize = 6;
 
 fn trainer(memory: Memory, base: BaseNumbers) -> Trainer {
     let folder = std::env::var_os("TIEBREAK_MINILM").expect("TIEBREAK_MINILM names the folder of MiniLM");
     let checkpoint = Checkpoint::open(Path::new(&folder)).unwrap();
-    let mut model = Model::load_in(base, &checkpoint.config, &checkpoint.weights).unwrap();
-    let head = HeadChoice::Fresh { outputs: CLASSES, seed: 1, pooling: None };
-    let head = load_head(&checkpoint, &head, None).unwrap().head;
+    let model = Model::load_in(base, &checkpoint.config, &checkpoint.weights).unwrap();
     let slots = vec![Query, Key, Value, AttentionOutput, Up, Down];
     let adapters = AdapterSettings { rank: 8, alpha: 16.0, dropout: 0.0, slots, seed: 1 };
-    Method::Adapters(adapters).prepare(&mut model, &head, true).unwrap();
-    let settings = TrainerSettings {
-        loss: Loss::CrossEntropy { label_smoothing: 0.0 },
-        optimizer: AdamWSettings::default(),
-        schedule: Schedule { warmup_steps: 0, total_steps: 10, decay: Decay::Constant },
-        clip_norm: Some(1.0),
-        memory,
-        seed: 0,
-    };
-    Trainer::new(model, settings).unwrap()
+    lora::trainer((&checkpoint, model), adapters, true, memory)
 }
 
 /// The tokens of the peer.
@@ -51,12 +39,7 @@ fn batch(step: usize) -> TrainingBatch {
         (0..LENGTH).map(|place| token(place).unwrap()).collect()
     };
     let rows: Vec<Vec<u32>> = (0..ROWS).map(|index| row(step * ROWS + index)).collect();
-    let segments = [0; LENGTH];
-    let texts: Vec<(&[u32], &[u32])> = rows.iter().map(|row| (&row[..], &segments[..])).collect();
-    let mut probabilities = vec![0.0; ROWS * CLASSES];
-    (0..ROWS).for_each(|row| probabilities[row * CLASSES + (step * ROWS + row) % CLASSES] = 1.0);
-    let targets = Targets::new(CLASSES, probabilities, vec![1.0; ROWS]).unwrap();
-    TrainingBatch { texts: PaddedBatch::new(&texts, false).unwrap(), targets }
+    lora::batch(&rows, step * ROWS)
 }
 
 fn main() {

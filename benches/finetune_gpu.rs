@@ -12,38 +12,26 @@
     reason = "a benchmark may stop and print"
 )]
 
+mod lora;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tiebreak::architectures::AdapterSlot::{AttentionOutput, Down, Gate, Key, Query, Up, Value};
-use tiebreak::checkpoint::{BaseNumbers, Checkpoint, HeadChoice, load_head};
-use tiebreak::compute::{AdapterSettings, Engine, Memory, Model, PaddedBatch};
-use tiebreak::finetune::{
-    AdamWSettings, Decay, Loss, Method, Schedule, Targets, Trainer, TrainerSettings, TrainingBatch,
-};
+use tiebreak::checkpoint::{BaseNumbers, Checkpoint};
+use tiebreak::compute::{AdapterSettings, Engine, Memory, Model};
+use tiebreak::finetune::{Trainer, TrainingBatch};
 
-const CLASSES: usize = 3;
 const STEPS: usize = 5;
 
 fn trainer(engine: Engine, folder: &Path) -> Trainer {
     let checkpoint = Checkpoint::open(folder).unwrap();
     let source = (&checkpoint.config, &checkpoint.weights);
-    let mut model = Model::load_on(engine, BaseNumbers::Bf16, source).unwrap();
-    let head = HeadChoice::Fresh { outputs: CLASSES, seed: 1, pooling: None };
-    let head = load_head(&checkpoint, &head, None).unwrap().head;
+    let model = Model::load_on(engine, BaseNumbers::Bf16, source).unwrap();
     let slots = vec![Query, Key, Value, AttentionOutput, Gate, Up, Down];
     let adapters = AdapterSettings { rank: 16, alpha: 32.0, dropout: 0.0, slots, seed: 1 };
-    Method::Adapters(adapters).prepare(&mut model, &head, false).unwrap();
-    let settings = TrainerSettings {
-        loss: Loss::CrossEntropy { label_smoothing: 0.0 },
-        optimizer: AdamWSettings::default(),
-        schedule: Schedule { warmup_steps: 0, total_steps: 10, decay: Decay::Constant },
-        clip_norm: Some(1.0),
-        memory: Memory::LayerInputs,
-        seed: 0,
-    };
-    Trainer::new(model, settings).unwrap()
+    lora::trainer((&checkpoint, model), adapters, false, Memory::LayerInputs)
 }
 
 /// The tokens of the peer.
@@ -52,12 +40,7 @@ fn batch(step: usize, [rows, length, vocabulary]: [usize; 3]) -> TrainingBatch {
         |row: usize, place: usize| u32::try_from(1 + (row + place * 7919) % (vocabulary - 1)).unwrap();
     let ids: Vec<Vec<u32>> =
         (0..rows).map(|row| (0..length).map(|place| token(step * rows + row, place)).collect()).collect();
-    let segments = vec![0; length];
-    let texts: Vec<(&[u32], &[u32])> = ids.iter().map(|row| (&row[..], &segments[..])).collect();
-    let mut probabilities = vec![0.0; rows * CLASSES];
-    (0..rows).for_each(|row| probabilities[row * CLASSES + (step * rows + row) % CLASSES] = 1.0);
-    let targets = Targets::new(CLASSES, probabilities, vec![1.0; rows]).unwrap();
-    TrainingBatch { texts: PaddedBatch::new(&texts, false).unwrap(), targets }
+    lora::batch(&ids, step * rows)
 }
 
 /// Works, and gives the least free memory that was seen meanwhile.

@@ -98,7 +98,8 @@ fn ten_losses_of_the_real_minilm_by_the_steps_of_a_gpu_are_those_of_torch() {
     assert!(worst < 1e-5, "{worst:e}");
 }
 
-/// With the feature `cuda-training`, on a machine with a GPU: `make test-cuda`.
+/// On a machine with a GPU: `make test-cuda`.
+#[cfg(feature = "cuda-training")]
 #[test]
 fn ten_losses_of_the_real_minilm_on_a_gpu_are_those_of_torch() {
     let engine = match Engine::cuda(0) {
