@@ -21,6 +21,7 @@ pub mod learning;
 pub mod manifest;
 pub mod metrics;
 pub mod onnx;
+pub mod pipeline;
 pub mod predictors;
 pub mod progress;
 pub mod recipes;

@@ -9,6 +9,10 @@ pub trait Progress: Send + Sync {
     fn remark(&self, text: &str) {
         let _ = text;
     }
+    /// A warning, which is shown even where progress and remarks are not wanted.
+    fn warn(&self, text: &str) {
+        let _ = text;
+    }
 }
 
 /// One running piece of work.
@@ -19,7 +23,7 @@ pub trait ProgressTask: Send + Sync {
     fn note(&self, remark: &str);
 }
 
-/// Nobody watches.
+/// Nobody watches: remarks and warnings are dropped too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

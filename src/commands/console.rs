@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::pipeline;
 use crate::progress::{Progress, ProgressTask, Silent};
 
 /// The input or the arguments were wrong: exit code 2.
@@ -94,14 +95,14 @@ impl Console {
 
     /// A warning for the person, on standard error, also when quiet.
     pub fn warn(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
+        warn(text);
     }
 
     /// Bars on a terminal, plain lines elsewhere, nothing when quiet.
     #[must_use]
     pub fn progress(&self) -> Box<dyn Progress> {
         if self.quiet {
-            Box::new(Silent)
+            Box::new(Quiet)
         } else if std::io::stderr().is_terminal() {
             Box::new(Bars)
         } else {
@@ -113,11 +114,28 @@ impl Console {
     #[must_use]
     pub fn failed(&self, error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(std::io::stderr().lock(), "error: {}", in_one_line(error));
-        if error.chain().any(<dyn std::error::Error + 'static>::is::<BadInput>) {
-            ExitCode::from(2)
-        } else {
-            ExitCode::FAILURE
-        }
+        let is_input = |cause: &(dyn std::error::Error + 'static)| {
+            cause.is::<BadInput>()
+                || matches!(cause.downcast_ref::<pipeline::Error>(), Some(pipeline::Error::Input(_)))
+        };
+        if error.chain().any(is_input) { ExitCode::from(2) } else { ExitCode::FAILURE }
+    }
+}
+
+fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
+}
+
+/// Shows warnings alone.
+struct Quiet;
+
+impl Progress for Quiet {
+    fn start(&self, label: &str, total: Option<u64>, unit: &'static str) -> Box<dyn ProgressTask> {
+        Silent.start(label, total, unit)
+    }
+
+    fn warn(&self, text: &str) {
+        warn(text);
     }
 }
 
@@ -140,6 +158,10 @@ impl Progress for Bars {
 
     fn remark(&self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    fn warn(&self, text: &str) {
+        warn(text);
     }
 }
 
@@ -180,6 +202,10 @@ impl Progress for Lines {
 
     fn remark(&self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    fn warn(&self, text: &str) {
+        warn(text);
     }
 }
 
